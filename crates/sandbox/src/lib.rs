@@ -1,1 +1,30 @@
-//! To come.
+//! Jailed processes: templates, their forks, and programs started in a jail of
+//! Linux namespaces, seccomp, rlimits and cgroups. No root is needed.
+//!
+//! Reading order: [`spec`] says what a jail is made of; [`jail`] is the program
+//! that enters one (it runs as `squall __jail`, single-threaded, and replaces
+//! itself by the guest); [`process`] and [`template`] are the engine's handles
+//! on what runs inside.
+//!
+//! This is the only crate of the workspace that holds `unsafe`.
+
+pub mod cgroup;
+mod control;
+mod doctor;
+mod filter;
+mod guest;
+pub mod jail;
+mod process;
+mod python;
+mod rlimits;
+mod root;
+mod settings;
+pub mod spec;
+mod template;
+
+pub use control::{Control, LogPipe};
+pub use doctor::{Check, doctor};
+pub use process::{Exit, Process, SandboxError, memory_of_tree, process_tree};
+pub use python::{Interpreter, find_interpreters};
+pub use settings::{FunctionFiles, Isolation, Sandbox, SandboxSettings};
+pub use template::{Readiness, Template};

@@ -90,8 +90,7 @@ impl FromStr for FunctionRef {
             }
             ["arn", ..] => return Err(bad("this is not the ARN of a function")),
             [account, "function", rest @ ..] => (None, Some(account.parse()?), rest),
-            ["function", rest @ ..] => (None, None, rest),
-            rest => (None, None, rest),
+            ["function", rest @ ..] | rest => (None, None, rest),
         };
         let (name, qualifier) = match rest {
             [name] => (name.parse()?, None),

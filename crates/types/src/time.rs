@@ -14,6 +14,7 @@ impl Timestamp {
         Self(jiff::Timestamp::now().as_millisecond())
     }
 
+    #[must_use]
     pub fn plus_millis(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))
     }

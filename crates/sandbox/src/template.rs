@@ -1,0 +1,225 @@
+//! A template: a process that has loaded a function's code and waits to be
+//! forked. Each fork becomes an instance.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
+use tokio::net::UnixStream;
+use tokio::process::Child;
+use tokio::sync::Mutex;
+
+use crate::cgroup::Cgroup;
+use crate::control::{Control, LogPipe};
+use crate::filter;
+use crate::process::{Process, SandboxError, What, pid_of, pidfd_open, remove_later};
+use crate::python::Interpreter;
+use crate::settings::{FunctionFiles, Isolation, Sandbox};
+use crate::spec::{Network, Role};
+
+/// How long the end of a template may take to be known.
+const END_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a template says when it has loaded the function, or could not.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Readiness {
+    /// `unsafe_to_fork` names what would not survive: threads, or a library.
+    Ready { unsafe_to_fork: Option<String> },
+    /// The error object that AWS's runtime would report.
+    InitError { error: serde_json::Value },
+}
+
+#[derive(Debug)]
+pub struct Template {
+    sandbox: Sandbox,
+    files: FunctionFiles,
+    /// One fork at a time: the answer belongs to the request before it.
+    control: Mutex<Control>,
+    pub logs: LogPipe,
+    /// Listeners inside the template's own network, which its forks share.
+    listeners: std::sync::Mutex<Vec<std::net::TcpListener>>,
+    pid: i32,
+    keeper: Mutex<Child>,
+    cgroup: Option<Cgroup>,
+    filters: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ForkRequest<'a> {
+    environment: &'a BTreeMap<String, String>,
+    tmp_mb: u32,
+    isolated: bool,
+    filters: &'a [String],
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ForkAnswer {
+    Forked,
+    Failed { reason: String },
+}
+
+impl Sandbox {
+    /// Starts a template; it loads the function in the background.
+    pub async fn start_template(
+        &self,
+        interpreter: &Interpreter,
+        files: &FunctionFiles,
+        environment: Vec<(String, String)>,
+        network: Network,
+    ) -> Result<Template, SandboxError> {
+        let program = self.python_program(interpreter, files, Role::Template);
+        let spec = self.spec(
+            files,
+            Some(interpreter),
+            Role::Template,
+            network,
+            program,
+            environment,
+        );
+        let started = self.start(&spec, files, None).await?;
+        let filters = filter::encoded(Role::Instance).map_err(|error| SandboxError::Jail {
+            step: "compile the system call filter".to_owned(),
+            error: error.to_string(),
+        })?;
+        Ok(Template {
+            sandbox: self.clone(),
+            files: files.clone(),
+            control: Mutex::new(started.control),
+            logs: started.logs,
+            listeners: std::sync::Mutex::new(started.listeners),
+            pid: started.keeper.id().map_or(0, u32::cast_signed),
+            keeper: Mutex::new(started.keeper),
+            cgroup: started.cgroup,
+            filters: filters
+                .iter()
+                .map(|bytes| BASE64_STANDARD.encode(bytes))
+                .collect(),
+        })
+    }
+}
+
+impl Template {
+    /// Waits until the function is loaded. To be called once, before any fork.
+    pub async fn ready(&self) -> Result<Readiness, SandboxError> {
+        let (bytes, _) = self
+            .control
+            .lock()
+            .await
+            .receive()
+            .await
+            .what("wait for a template")?;
+        serde_json::from_slice(&bytes).map_err(|_| SandboxError::Ended)
+    }
+
+    /// Makes an instance.
+    pub async fn fork(
+        &self,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Process, SandboxError> {
+        let (runtime, their_runtime) = UnixStream::pair().what("make the runtime channel")?;
+        let their_runtime: OwnedFd = their_runtime
+            .into_std()
+            .and_then(|stream| stream.set_nonblocking(false).map(|()| stream))
+            .what("make the runtime channel")?
+            .into();
+        let (logs, their_logs) = LogPipe::new().what("make the log pipe")?;
+        let (control, their_control) = Control::pair().what("make the control socket")?;
+        let request = serde_json::to_vec(&ForkRequest {
+            environment,
+            tmp_mb: self.files.tmp_mb,
+            isolated: self.sandbox.isolation() == Isolation::Namespaces,
+            filters: &self.filters,
+        })
+        .expect("a fork request is plain data");
+        let fds = [&their_runtime, &their_logs, &their_control].map(AsRawFd::as_raw_fd);
+        let handle = {
+            let template = self.control.lock().await;
+            template.send(&request, &fds).await.what("ask for a fork")?;
+            let (answer, fds) = template.receive().await.what("wait for a fork")?;
+            match (serde_json::from_slice(&answer), fds.into_iter().next()) {
+                (Ok(ForkAnswer::Forked), Some(handle)) => handle,
+                (Ok(ForkAnswer::Failed { reason }), _) => {
+                    return Err(SandboxError::Fork { reason });
+                }
+                _ => return Err(SandboxError::Ended),
+            }
+        };
+        drop((their_runtime, their_logs, their_control));
+        let cgroup = self.confine(&handle).await?;
+        // The fork waits for this word before it makes the process that runs
+        // the function, so that nothing of the function runs unlimited.
+        control.send(b"go", &[]).await.what("release the fork")?;
+        Process::forked(control, handle, runtime, logs, cgroup)
+    }
+
+    async fn confine(&self, handle: &OwnedFd) -> Result<Option<Cgroup>, SandboxError> {
+        let pid = pid_of(handle).what("find the fork's process id")?;
+        let sandbox = self.sandbox.clone();
+        let files = self.files.clone();
+        // Moving a process between groups waits for the kernel's other users.
+        tokio::task::spawn_blocking(move || {
+            let cgroup = sandbox.group(&files)?;
+            if let Some(cgroup) = &cgroup {
+                cgroup.attach(pid).what("limit the fork")?;
+            }
+            Ok(cgroup)
+        })
+        .await
+        .map_err(|_| SandboxError::Ended)?
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// To be served by the engine; they are handed out once.
+    pub fn take_listeners(&self) -> Vec<std::net::TcpListener> {
+        let mut listeners = self
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *listeners)
+    }
+
+    /// How a template that has ended did so; `None` where it was a signal.
+    pub async fn exit_code(&self) -> Option<i32> {
+        let mut keeper = self.keeper.lock().await;
+        let status = tokio::time::timeout(END_PATIENCE, keeper.wait()).await;
+        status.ok()?.ok()?.code()
+    }
+
+    /// Private memory of the template, in bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        self.cgroup
+            .as_ref()
+            .and_then(Cgroup::anonymous_bytes)
+            .unwrap_or(0)
+    }
+
+    /// Whether the kernel ended it for using too much memory.
+    pub fn out_of_memory(&self) -> bool {
+        self.cgroup.as_ref().is_some_and(Cgroup::out_of_memory)
+    }
+
+    /// Ends the template and every instance forked from it.
+    pub fn kill(&self) {
+        if let Ok(handle) = pidfd_open(self.pid()) {
+            crate::process::kill_pidfd(&handle);
+        }
+    }
+}
+
+impl Drop for Template {
+    fn drop(&mut self) {
+        self.kill();
+        if let Some(cgroup) = self.cgroup.take() {
+            remove_later(cgroup);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+"""Templates and forks: load the function once, then make instances of it.
+
+The engine asks for a fork with a packet that carries three descriptors: the new
+instance's channel, its log pipe and its control socket. The fork becomes process
+1 of a pid namespace of its own, builds its private /tmp, gives up every
+privilege, and then makes the process that runs the function.
+"""
+
+import _socket
+import ctypes
+import gc
+import json
+import os
+import struct
+import sys
+
+import squall_errors
+import squall_load
+import squall_serve
+
+CONTROL = 3
+PACKET = 128 * 1024
+
+# Linux, the same on every architecture.
+CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x00020000, 0x08000000, 0x20000000
+MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
+PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_CAP_AMBIENT = 1, 22, 24, 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+SECCOMP_MODE_FILTER = 2
+CAP_SYS_ADMIN = 21
+CAPABILITY_VERSION_3 = 0x20080522
+SIGKILL = 9
+SYS_PIDFD_OPEN = 434
+
+# Libraries that hold state which a fork breaks without a thread to show for it.
+# Found by tests/fork_safety: each was forked after its import and then used.
+UNSAFE = ("grpc", "jax", "polars", "ray", "tensorflow", "torch")
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def check(result, step):
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, "%s: %s" % (step, os.strerror(error)))
+    return result
+
+
+def run_template():
+    """Loads the function, says so, and forks until the engine is gone."""
+    control = _socket.socket(fileno=CONTROL)
+    control.setblocking(True)
+    try:
+        handler = squall_load.load()
+    except squall_load.InitError as error:
+        squall_errors.log(error.error)
+        control.send(json.dumps({"init_error": {"error": error.error}}).encode())
+        return
+    warm_up()
+    gc.collect()
+    gc.freeze()
+    unsafe = unsafe_to_fork()
+    flush()
+    control.send(json.dumps({"ready": {"unsafe_to_fork": unsafe}}).encode())
+    # Where forks are unsafe the engine lets go of this process, unless the
+    # function's owner knows better.
+    Forks(control, handler).run()
+
+
+def warm_up():
+    """Runs once what every instance would otherwise do for the first time."""
+    meta = {"id": "", "arn": "", "deadline": 0}
+    squall_serve.run(lambda event, context: event, meta, b"{}", os.environ)
+
+
+def flush():
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def unsafe_to_fork():
+    """What would not survive a fork, or None.
+
+    Libraries such as OpenBLAS stop their threads just before a fork; whatever
+    thread is left after a trial belongs to somebody who does not.
+    """
+    for name in UNSAFE:
+        if name in sys.modules:
+            return name
+    flush()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    threads = len(os.listdir("/proc/self/task"))
+    return None if threads == 1 else "%d live threads" % (threads - 1)
+
+
+class Forks:
+    def __init__(self, control, handler):
+        self.control = control
+        self.handler = handler
+        self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY)
+
+    def run(self):
+        space = _socket.CMSG_SPACE(3 * 4)
+        while True:
+            data, ancillary, _, _ = self.control.recvmsg(PACKET, space)
+            if not data:
+                return
+            descriptors = [
+                fd for _, _, raw in ancillary for fd in struct.unpack("3i", raw[:12])
+            ]
+            request = json.loads(data)
+            try:
+                handle = self.fork(request, descriptors)
+                answer = {"forked": None}
+            except OSError as error:
+                handle, answer = None, {"failed": {"reason": str(error)}}
+            for fd in descriptors:
+                os.close(fd)
+            self.answer(answer, handle)
+            self.bury()
+
+    def answer(self, answer, handle):
+        rights = []
+        if handle is not None:
+            rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", handle))]
+        text = '"forked"' if "forked" in answer else json.dumps(answer)
+        self.control.sendmsg([text.encode()], rights)
+        if handle is not None:
+            os.close(handle)
+
+    def fork(self, request, descriptors):
+        """Makes process 1 of a new instance; returns a handle on it."""
+        isolated = request["isolated"]
+        if isolated:
+            check(libc.unshare(CLONE_NEWPID), "new pid namespace")
+        try:
+            pid = os.fork()
+        except OSError:
+            self.return_home(isolated)
+            raise
+        if pid == 0:
+            try:
+                self.become_instance(request, descriptors)
+            except BaseException as error:
+                os.write(2, ("cannot start the instance: %s\n" % error).encode())
+            finally:
+                os._exit(1)
+        self.return_home(isolated)
+        return check(libc.syscall(SYS_PIDFD_OPEN, pid, 0), "watch the fork")
+
+    def return_home(self, isolated):
+        """The template's later children are born in its own pid namespace again."""
+        if isolated:
+            check(libc.setns(self.own_pids, CLONE_NEWPID), "return to own pid namespace")
+
+    def bury(self):
+        """Reaps forks that have ended."""
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            pass
+
+    def become_instance(self, request, descriptors):
+        channel, logs, control = descriptors
+        self.control.close()
+        os.close(self.own_pids)
+        os.dup2(logs, 1)
+        os.dup2(logs, 2)
+        os.close(logs)
+        os.setsid()
+        if request["isolated"]:
+            own_namespaces(request["tmp_mb"])
+            drop_privileges(request["filters"])
+        control = _socket.socket(fileno=control)
+        control.setblocking(True)
+        if not control.recv(16):
+            os._exit(0)
+        pid = os.fork()
+        if pid:
+            os.close(channel)
+            watch(pid, control)
+        control.close()
+        if not request["isolated"]:
+            libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+        os.environ.update(request["environment"])
+        reseed()
+        squall_serve.serve(self.handler, os.environ, squall_serve.Channel(channel))
+
+
+def own_namespaces(tmp_mb):
+    """A private /tmp, /dev/shm and /proc."""
+    check(libc.unshare(CLONE_NEWNS | CLONE_NEWIPC), "new mount namespace")
+    old = os.open("/tmp", os.O_RDONLY | os.O_DIRECTORY)
+    names = os.listdir(old)
+    mount(b"tmpfs", b"/tmp", MS_NOSUID | MS_NODEV, b"mode=1777,size=%dm" % tmp_mb)
+    mount(b"tmpfs", b"/dev/shm", MS_NOSUID | MS_NODEV, b"mode=1777,size=64m")
+    mount(b"proc", b"/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
+    if names:
+        copy_tmp(old, names)
+    os.close(old)
+
+
+def copy_tmp(old, names):
+    """What the function put into /tmp while it was loaded, every instance finds."""
+    import shutil
+
+    for name in names:
+        source = "/proc/self/fd/%d/%s" % (old, name)
+        target = "/tmp/" + name
+        if os.path.isdir(source) and not os.path.islink(source):
+            shutil.copytree(source, target, symlinks=True)
+        else:
+            shutil.copy2(source, target, follow_symlinks=False)
+
+
+def mount(kind, target, flags, options):
+    check(libc.mount(kind, target, kind, ctypes.c_ulong(flags), options), "mount %r" % target)
+
+
+def drop_privileges(filters):
+    """Nothing is left afterwards that could undo a wall."""
+    libc.prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0)
+    check(libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "drop capabilities")
+    header = struct.pack("Ii", CAPABILITY_VERSION_3, 0)
+    check(libc.capset(header, bytes(24)), "drop capabilities")
+    for text in filters:
+        install_filter(text)
+
+
+def install_filter(text):
+    import binascii
+
+    code = ctypes.create_string_buffer(binascii.a2b_base64(text))
+    count = (len(code) - 1) // 8
+    program = struct.pack("HxxxxxxQ", count, ctypes.addressof(code))
+    check(
+        libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0),
+        "install the system call filter",
+    )
+
+
+def watch(pid, control):
+    """Process 1: outlives the function only to say how it ended."""
+    while True:
+        ended, status = os.waitpid(-1, 0)
+        if ended == pid:
+            break
+    try:
+        control.send(json.dumps({"exited": {"status": status & 0xFFFF}}).encode())
+    finally:
+        os._exit(0)
+
+
+def reseed():
+    """Forks of one template must not draw the same random numbers."""
+    loaded = sys.modules
+    if "random" in loaded:
+        loaded["random"].seed()
+    if "numpy.random" in loaded:
+        loaded["numpy.random"].seed()
+    if "ssl" in loaded:
+        loaded["ssl"].RAND_add(os.urandom(32), 32.0)
