@@ -1,0 +1,131 @@
+//! The store as a whole: opening it in the right order, and closing it.
+
+use std::fmt;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::blobs::Blobs;
+use crate::database::{self, Reader};
+use crate::documents::Documents;
+use crate::error::{OpenError, StoreError};
+use crate::events::Events;
+use crate::files::{Root, make_dir, make_private};
+use crate::lock;
+use crate::logs::Logs;
+use crate::packages::Packages;
+use crate::records::{Pruner, Records};
+use crate::writer::Writer;
+
+/// What an acknowledged write has survived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// A loss of power: every acknowledged write is synced to the disk.
+    #[default]
+    Full,
+    /// The end of the process, `kill -9` included, but not a loss of power.
+    Relaxed,
+}
+
+/// An open data directory. One process at a time has it.
+pub struct Store {
+    root: Arc<Root>,
+    writer: Arc<Writer>,
+    documents: Documents,
+    blobs: Arc<Blobs>,
+    packages: Packages,
+    events: Events,
+    records: Records,
+    logs: Logs,
+    lock: Mutex<Option<File>>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("dir", &self.root.dir())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the directory, made if it is not there, and clears away what an
+    /// earlier process left half-made.
+    pub fn open(dir: &Path, durability: Durability) -> Result<Store, OpenError> {
+        make_dir(dir)?;
+        let dir = dir.canonicalize().map_err(StoreError::io("find", dir))?;
+        make_private(&dir)?;
+        let lock = lock::take(&dir)?;
+        let root = Arc::new(Root::new(dir.clone(), durability));
+        root.empty_scratch()?;
+
+        let connection = database::open_writer(&dir)?;
+        let reader = Reader::open(Arc::clone(&root))?;
+        let pruner = Pruner::new(&connection).map_err(StoreError::from)?;
+        let keep = pruner.keep();
+        let blobs = Arc::new(Blobs::open(Arc::clone(&root))?);
+        let packages = Packages::open(Arc::clone(&root), Arc::clone(&blobs))?;
+        let logs = Logs::open(Arc::clone(&root))?;
+        let writer = Writer::start(connection, durability, pruner)
+            .map_err(StoreError::io("start a thread for", &dir))?;
+        Ok(Self {
+            root,
+            documents: Documents::new(reader.clone(), Arc::clone(&writer)),
+            blobs,
+            packages,
+            events: Events::load(reader.clone(), Arc::clone(&writer))?,
+            records: Records::new(reader, Arc::clone(&writer), keep),
+            logs,
+            writer,
+            lock: Mutex::new(Some(lock)),
+        })
+    }
+
+    /// Where it is, as an absolute path.
+    pub fn dir(&self) -> &Path {
+        self.root.dir()
+    }
+
+    pub fn documents(&self) -> &Documents {
+        &self.documents
+    }
+
+    pub fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    pub fn packages(&self) -> &Packages {
+        &self.packages
+    }
+
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    pub fn logs(&self) -> &Logs {
+        &self.logs
+    }
+
+    /// Writes what is buffered and lets go of the directory. Later calls fail.
+    pub async fn close(&self) {
+        self.root.close();
+        self.writer.close().await;
+        self.logs.close().await;
+        self.lock.lock().take();
+    }
+}
+
+impl Drop for Store {
+    /// As `close`, for who forgot it.
+    fn drop(&mut self) {
+        self.root.close();
+        self.writer.close_now();
+        self.logs.close_now();
+    }
+}

@@ -1,0 +1,254 @@
+//! The one thread that writes to the database. It drains what waits into one
+//! transaction, commits, and only then answers: one sync for many writes.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use tokio::sync::{Semaphore, oneshot};
+use types::Timestamp;
+
+use crate::documents::{self, Change};
+use crate::error::StoreError;
+use crate::events::{self, NewEvent, Reservation};
+use crate::files::blocking;
+use crate::mailbox::Mailbox;
+use crate::records::{self, Pruner, Record};
+use crate::store::Durability;
+
+/// Writes that wait at most; past it callers wait.
+const QUEUE: usize = 8192;
+/// So many writes do not wait for more.
+const BATCH: usize = 1000;
+/// How long records and the ends of events lie in memory.
+const LINGER: Duration = Duration::from_millis(100);
+
+type Answer = oneshot::Sender<Result<(), StoreError>>;
+
+/// One thing to write. Those with an answer are urgent; the others may be lost
+/// in a crash.
+pub(crate) enum Write {
+    Documents {
+        changes: Vec<Change>,
+        answer: Answer,
+    },
+    Accept {
+        id: i64,
+        event: NewEvent,
+        place: Reservation,
+        answer: Answer,
+    },
+    Retry {
+        id: i64,
+        due: Timestamp,
+        attempts: u32,
+    },
+    Done {
+        id: i64,
+    },
+    Record(Record),
+    /// Is answered when everything before it is written.
+    Barrier {
+        answer: Answer,
+    },
+}
+
+/// The way to the thread.
+pub(crate) struct Writer {
+    mailbox: Mailbox<Write>,
+    room: Semaphore,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(crate) fn start(
+        connection: Connection,
+        durability: Durability,
+        pruner: Pruner,
+    ) -> std::io::Result<Arc<Self>> {
+        let writer = Arc::new(Self {
+            mailbox: Mailbox::new(BATCH),
+            room: Semaphore::new(QUEUE),
+            thread: Mutex::new(None),
+        });
+        let desk = Desk {
+            connection,
+            durability,
+            pruner,
+            syncing: None,
+        };
+        let shared = Arc::clone(&writer);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || run(&shared, desk))?;
+        *writer.thread.lock() = Some(thread);
+        Ok(writer)
+    }
+
+    /// Returns when the write is committed.
+    pub(crate) async fn ask(&self, write: impl FnOnce(Answer) -> Write) -> Result<(), StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.enter(write(answer), true).await?;
+        answered.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Returns when the write is in the queue.
+    pub(crate) async fn tell(&self, write: Write) -> Result<(), StoreError> {
+        self.enter(write, false).await
+    }
+
+    async fn enter(&self, write: Write, urgent: bool) -> Result<(), StoreError> {
+        let permit = self.room.acquire().await.map_err(|_| StoreError::Closed)?;
+        // The thread gives it back when it takes the write.
+        permit.forget();
+        self.mailbox
+            .push(write, urgent)
+            .map_err(|_| StoreError::Closed)
+    }
+
+    /// Writes what waits, and ends.
+    pub(crate) async fn close(&self) {
+        self.stop_intake();
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
+            let joined = blocking(move || {
+                let _ = thread.join();
+                Ok::<_, StoreError>(())
+            });
+            let _ = joined.await;
+        }
+    }
+
+    /// As `close`, for a store that is dropped without it.
+    pub(crate) fn close_now(&self) {
+        self.stop_intake();
+        if let Some(thread) = self.thread.lock().take() {
+            let _ = thread.join();
+        }
+    }
+
+    fn stop_intake(&self) {
+        self.room.close();
+        self.mailbox.close();
+    }
+}
+
+fn run(writer: &Writer, mut desk: Desk) {
+    /// Should the thread ever panic, nobody waits for it.
+    struct Abandon<'a>(&'a Writer);
+    impl Drop for Abandon<'_> {
+        fn drop(&mut self) {
+            self.0.room.close();
+            self.0.mailbox.abandon();
+        }
+    }
+    let _abandon = Abandon(writer);
+    while let Some(batch) = writer.mailbox.take(LINGER, None) {
+        writer.room.add_permits(batch.len());
+        desk.write(batch);
+    }
+    desk.finish();
+}
+
+/// What the thread works at.
+struct Desk {
+    connection: Connection,
+    durability: Durability,
+    pruner: Pruner,
+    /// Whether commits are synced at the moment.
+    syncing: Option<bool>,
+}
+
+impl Desk {
+    fn write(&mut self, batch: Vec<Write>) {
+        if self.commit(&batch).is_ok() {
+            for write in batch {
+                answer(write, Ok(()));
+            }
+            return;
+        }
+        // One of them may have spoiled it for the others.
+        for write in batch {
+            let result = self.commit(std::slice::from_ref(&write));
+            answer(write, result.map_err(StoreError::from));
+        }
+    }
+
+    fn commit(&mut self, batch: &[Write]) -> rusqlite::Result<()> {
+        let awaited = batch
+            .iter()
+            .any(|write| matches!(write, Write::Documents { .. } | Write::Accept { .. }));
+        self.sync_commits(awaited && self.durability == Durability::Full)?;
+        let transaction = self.connection.transaction()?;
+        let (mut records, mut newest) = (0, 0);
+        for write in batch {
+            match write {
+                Write::Documents { changes, .. } => documents::apply(&transaction, changes)?,
+                Write::Accept { id, event, .. } => events::insert(&transaction, *id, event)?,
+                Write::Retry { id, due, attempts } => {
+                    events::update(&transaction, *id, *due, *attempts)?;
+                }
+                Write::Done { id } => events::delete(&transaction, *id)?,
+                Write::Record(record) => {
+                    newest = records::insert(&transaction, record)?;
+                    records += 1;
+                }
+                Write::Barrier { .. } => {}
+            }
+        }
+        if records > 0 {
+            self.pruner.prune(&transaction, records, newest)?;
+        }
+        transaction.commit()
+    }
+
+    /// What nobody waits for need not be on the disk; the next synced commit
+    /// takes it along.
+    fn sync_commits(&mut self, sync: bool) -> rusqlite::Result<()> {
+        if self.syncing != Some(sync) {
+            let level = if sync { "full" } else { "normal" };
+            self.connection.pragma_update(None, "synchronous", level)?;
+            self.syncing = Some(sync);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        let shortened =
+            self.connection
+                .pragma_update_and_check(None, "wal_checkpoint", "truncate", |_| Ok(()));
+        if let Err(error) = shortened {
+            tracing::warn!(%error, "the database's log could not be folded in");
+        }
+    }
+}
+
+fn answer(write: Write, result: Result<(), StoreError>) {
+    // Who asked may have gone; then the answer has no reader.
+    match write {
+        Write::Documents { answer, .. } | Write::Barrier { answer } => {
+            let _ = answer.send(result);
+        }
+        Write::Accept {
+            id,
+            event,
+            place,
+            answer,
+        } => {
+            if result.is_ok() {
+                place.fill(id, event);
+            }
+            let _ = answer.send(result);
+        }
+        Write::Retry { .. } | Write::Done { .. } | Write::Record(_) => {
+            if let Err(error) = result {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a record or the end of an event was not written"
+                );
+            }
+        }
+    }
+}
