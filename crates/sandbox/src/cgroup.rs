@@ -10,7 +10,11 @@ use std::sync::Arc;
 const MOUNT: &str = "/sys/fs/cgroup";
 const V1_CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
 /// AWS gives one processor for this much memory.
-const MB_PER_CPU: u64 = 1769;
+const MB_PER_CPU: u32 = 1769;
+/// What all functions together weigh beside the machine's other work: as much as
+/// eight ordinary programs.
+const TOTAL_WEIGHT_V1: &str = "8192";
+const TOTAL_WEIGHT_V2: &str = "800";
 
 /// Where the engine may make control groups.
 #[derive(Debug, Clone)]
@@ -25,8 +29,18 @@ pub enum Cgroups {
 pub struct GroupLimits {
     /// Memory that the kernel enforces: the function's and what its `/tmp` may hold.
     pub memory_bytes: u64,
-    pub memory_mb: u32,
+    /// The share of the processor, in AWS's measure of it.
+    pub cpu_mb: u32,
     pub processes: u32,
+}
+
+impl GroupLimits {
+    /// What loads a function gets a whole processor, as on AWS.
+    #[must_use]
+    pub fn loading(mut self) -> Self {
+        self.cpu_mb = self.cpu_mb.max(MB_PER_CPU);
+        self
+    }
 }
 
 impl Cgroups {
@@ -67,6 +81,7 @@ impl Cgroups {
         make(&root)?;
         fs::write(root.join("cgroup.subtree_control"), "+memory +pids")?;
         let _ = fs::write(root.join("cgroup.subtree_control"), "+cpu");
+        let _ = fs::write(root.join("cpu.weight"), TOTAL_WEIGHT_V2);
         Ok(Self::V2 { root: root.into() })
     }
 
@@ -80,6 +95,7 @@ impl Cgroups {
         }
         // Without this a group counts only its own pages, not its children's.
         let _ = fs::write(roots[0].join("memory.use_hierarchy"), "1");
+        let _ = fs::write(roots[2].join("cpu.shares"), TOTAL_WEIGHT_V1);
         Ok(Self::V1 {
             roots: roots.into(),
         })
@@ -134,13 +150,12 @@ pub struct Cgroup {
 
 impl Cgroup {
     fn limit(&self, limits: GroupLimits) -> io::Result<()> {
-        let weight = u64::from(limits.memory_mb);
         if self.version == 2 {
             let path = &self.paths[0];
             fs::write(path.join("memory.max"), limits.memory_bytes.to_string())?;
             let _ = fs::write(path.join("memory.swap.max"), "0");
             fs::write(path.join("pids.max"), limits.processes.to_string())?;
-            let weight = (100 * weight / MB_PER_CPU).clamp(1, 10_000);
+            let weight = (100 * limits.cpu_mb / MB_PER_CPU).clamp(1, 10_000);
             let _ = fs::write(path.join("cpu.weight"), weight.to_string());
         } else {
             let bytes = limits.memory_bytes.to_string();
@@ -148,7 +163,7 @@ impl Cgroup {
             // Absent where the kernel does not count swap.
             let _ = fs::write(self.paths[0].join("memory.memsw.limit_in_bytes"), &bytes);
             fs::write(self.paths[1].join("pids.max"), limits.processes.to_string())?;
-            let shares = (1024 * weight / MB_PER_CPU).clamp(2, 262_144);
+            let shares = (1024 * limits.cpu_mb / MB_PER_CPU).clamp(2, 262_144);
             fs::write(self.paths[2].join("cpu.shares"), shares.to_string())?;
         }
         Ok(())

@@ -226,7 +226,11 @@ impl Sandbox {
         files: &FunctionFiles,
         guest: Option<OwnedFd>,
     ) -> Result<Started, SandboxError> {
-        let cgroup = self.group(files)?;
+        let limits = match spec.role {
+            Role::Template => self.limits(files).loading(),
+            Role::Instance => self.limits(files),
+        };
+        let cgroup = self.group(limits)?;
         let (control, theirs) = Control::pair().what("make the control socket")?;
         let (logs, log_writer) = LogPipe::new().what("make the log pipe")?;
         let keeper = Command::new(&self.inner.settings.helper)
@@ -257,12 +261,15 @@ impl Sandbox {
         })
     }
 
-    pub(crate) fn group(&self, files: &FunctionFiles) -> Result<Option<Cgroup>, SandboxError> {
-        let limits = GroupLimits {
+    pub(crate) fn limits(&self, files: &FunctionFiles) -> GroupLimits {
+        GroupLimits {
             memory_bytes: u64::from(files.memory_mb + files.tmp_mb) << 20,
-            memory_mb: files.memory_mb,
+            cpu_mb: files.memory_mb,
             processes: self.inner.settings.processes,
-        };
+        }
+    }
+
+    pub(crate) fn group(&self, limits: GroupLimits) -> Result<Option<Cgroup>, SandboxError> {
         self.inner
             .cgroups
             .create(&self.next_name(), limits)

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::unistd::Uid;
 
+use tokio::sync::Semaphore;
+
 use crate::cgroup::Cgroups;
 use crate::guest;
 use crate::process::SandboxError;
@@ -21,6 +23,9 @@ const RUNTIME: &str = "/var/runtime";
 const SYSTEM: &[&str] = &[
     "/usr", "/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin",
 ];
+
+/// Threads that may wait for the kernel's locks over control groups.
+const GROUP_TURNS: usize = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isolation {
@@ -59,6 +64,8 @@ pub(crate) struct Inner {
     guest: PathBuf,
     drop_to: Option<(u32, u32)>,
     next: AtomicU64,
+    /// Who may change control groups now.
+    pub(crate) group_turns: Semaphore,
 }
 
 /// What of a function version the sandbox needs to know.
@@ -87,6 +94,7 @@ impl Sandbox {
                 guest,
                 drop_to,
                 next: AtomicU64::new(1),
+                group_turns: Semaphore::new(GROUP_TURNS),
             }),
         })
     }

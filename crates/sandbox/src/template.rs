@@ -161,10 +161,11 @@ impl Template {
     async fn confine(&self, handle: &OwnedFd) -> Result<Option<Cgroup>, SandboxError> {
         let pid = pid_of(handle).what("find the fork's process id")?;
         let sandbox = self.sandbox.clone();
-        let files = self.files.clone();
-        // Moving a process between groups waits for the kernel's other users.
+        let limits = self.sandbox.limits(&self.files);
+        // The kernel does this one after the other anyway, and may take its time.
+        let _turn = self.sandbox.inner.group_turns.acquire().await;
         tokio::task::spawn_blocking(move || {
-            let cgroup = sandbox.group(&files)?;
+            let cgroup = sandbox.group(limits)?;
             if let Some(cgroup) = &cgroup {
                 cgroup.attach(pid).what("limit the fork")?;
             }

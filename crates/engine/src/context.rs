@@ -1,0 +1,147 @@
+//! What all fleets share.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use sandbox::{FunctionFiles, Interpreter, Sandbox};
+use store::{Store, UnpackLimits};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::task::TaskTracker;
+use types::{FunctionName, FunctionVersion, Runtime};
+
+use crate::catalog::Catalog;
+use crate::environment;
+use crate::failure::Failure;
+use crate::settings::EngineSettings;
+
+/// Functions that are loaded at the same time: loading is all processor work.
+const LOADS_PER_CPU: usize = 2;
+
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) settings: EngineSettings,
+    pub(crate) store: Arc<Store>,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) tasks: TaskTracker,
+    /// Listeners inside functions' own networks, to be served as the API.
+    pub(crate) listeners: mpsc::Sender<std::net::TcpListener>,
+    /// Held while a function is loaded.
+    pub(crate) loads: Semaphore,
+    interpreters: OnceLock<Vec<Interpreter>>,
+    /// Set once, right after this: the catalog asks back which runtimes there are.
+    catalog: OnceLock<Catalog>,
+}
+
+impl Context {
+    pub(crate) fn new(
+        settings: EngineSettings,
+        store: Arc<Store>,
+        sandbox: Sandbox,
+        listeners: mpsc::Sender<std::net::TcpListener>,
+    ) -> Self {
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            settings,
+            store,
+            sandbox,
+            tasks: TaskTracker::new(),
+            listeners,
+            loads: Semaphore::new(cpus * LOADS_PER_CPU),
+            interpreters: OnceLock::new(),
+            catalog: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn set_catalog(&self, catalog: Catalog) {
+        // Set twice it would be the same one.
+        let _ = self.catalog.set(catalog);
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        self.catalog
+            .get()
+            .expect("the catalog is set before anything runs")
+    }
+
+    /// The tags of a function, some of which are settings of ours.
+    pub(crate) fn tags(&self, name: &FunctionName) -> BTreeMap<String, String> {
+        self.catalog().tags(name).unwrap_or_default()
+    }
+
+    /// The machine's interpreters, looked for once. Blocks the first time.
+    pub(crate) fn interpreters(&self) -> &[Interpreter] {
+        self.interpreters
+            .get_or_init(|| sandbox::find_interpreters(&self.settings.python_folders))
+    }
+
+    pub(crate) fn interpreter(&self, minor: u8) -> Option<&Interpreter> {
+        self.interpreters()
+            .iter()
+            .find(|found| found.minor == minor)
+    }
+
+    /// Whether a runtime can be run here; the text is for the client.
+    pub(crate) fn check_runtime(&self, runtime: Runtime) -> Result<(), String> {
+        let Runtime::Python(minor) = runtime else {
+            return Ok(());
+        };
+        if self.interpreter(minor).is_some() {
+            return Ok(());
+        }
+        let there: Vec<String> = self
+            .interpreters()
+            .iter()
+            .map(|found| format!("python3.{}", found.minor))
+            .chain(["provided", "provided.al2", "provided.al2023"].map(str::to_owned))
+            .collect();
+        Err(format!(
+            "python3.{minor} is not installed on this machine; runtimes that are: {}",
+            there.join(", ")
+        ))
+    }
+
+    /// The function's packages, unpacked.
+    pub(crate) async fn files(&self, version: &FunctionVersion) -> Result<FunctionFiles, Failure> {
+        let limits = UnpackLimits {
+            unzipped_bytes: self.settings.limits.unzipped_bytes,
+            entries: self.settings.limits.zip_entries,
+        };
+        let mut layers = Vec::with_capacity(version.layers.len());
+        for layer in &version.layers {
+            layers.push(self.unpacked(&layer.code.sha256, &limits).await?);
+        }
+        Ok(FunctionFiles {
+            code: self.unpacked(&version.code.sha256, &limits).await?,
+            layers,
+            tmp_mb: version.tmp_mb,
+            memory_mb: version.memory_mb,
+        })
+    }
+
+    async fn unpacked(
+        &self,
+        sha256: &str,
+        limits: &UnpackLimits,
+    ) -> Result<std::path::PathBuf, Failure> {
+        let unpacked = self.store.packages().unpack(sha256, limits).await;
+        let unpacked = unpacked.map_err(|error| Failure::Sandbox(error.to_string()))?;
+        std::path::absolute(unpacked.path).map_err(|error| Failure::Sandbox(error.to_string()))
+    }
+
+    /// The environment that all instances of a version share.
+    pub(crate) fn environment(
+        &self,
+        version: &FunctionVersion,
+        files: &FunctionFiles,
+        interpreter: Option<&Interpreter>,
+    ) -> BTreeMap<String, String> {
+        environment::of_version(version, &self.settings, &self.sandbox, files, interpreter)
+    }
+
+    /// Passes listeners of a function's own network on to be served.
+    pub(crate) async fn serve_api(&self, listener: std::net::TcpListener) {
+        if self.listeners.send(listener).await.is_err() {
+            tracing::debug!("nobody serves the API inside functions' networks");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The environment variables of an instance: AWS's, then the function's own.
+
+use std::collections::BTreeMap;
+
+use sandbox::{FunctionFiles, Interpreter, Sandbox};
+use types::FunctionVersion;
+
+use crate::settings::EngineSettings;
+
+/// What every instance of a version has in common.
+pub(crate) fn of_version(
+    version: &FunctionVersion,
+    settings: &EngineSettings,
+    sandbox: &Sandbox,
+    files: &FunctionFiles,
+    interpreter: Option<&Interpreter>,
+) -> BTreeMap<String, String> {
+    let region = settings.scope.region.to_string();
+    let interpreter_folder = interpreter
+        .and_then(|found| found.executable.parent())
+        .map_or(String::new(), |folder| format!("{}:", folder.display()));
+    let fixed = [
+        ("AWS_DEFAULT_REGION", region.clone()),
+        (
+            "AWS_EXECUTION_ENV",
+            format!("AWS_Lambda_{}", version.runtime),
+        ),
+        (
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            version.memory_mb.to_string(),
+        ),
+        ("AWS_LAMBDA_FUNCTION_NAME", version.name.to_string()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", version.version.to_string()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", version.log_group()),
+        ("AWS_REGION", region),
+        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".to_owned()),
+        (
+            "LAMBDA_RUNTIME_DIR",
+            sandbox.runtime_directory().display().to_string(),
+        ),
+        (
+            "LAMBDA_TASK_ROOT",
+            sandbox.task_root(files).display().to_string(),
+        ),
+        ("LANG", "en_US.UTF-8".to_owned()),
+        (
+            "LD_LIBRARY_PATH",
+            "/var/task:/var/task/lib:/opt/lib".to_owned(),
+        ),
+        (
+            "PATH",
+            format!("{interpreter_folder}/usr/local/bin:/usr/bin:/bin:/opt/bin"),
+        ),
+        ("TZ", ":UTC".to_owned()),
+        ("_HANDLER", version.handler.clone()),
+    ];
+    let mut environment: BTreeMap<String, String> = fixed
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    environment.extend(version.environment.clone());
+    environment
+}
+
+/// What an instance has of its own.
+pub(crate) fn of_instance(log_stream: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(
+        "AWS_LAMBDA_LOG_STREAM_NAME".to_owned(),
+        log_stream.to_owned(),
+    )])
+}

@@ -1,0 +1,128 @@
+//! Roles, policies and temporary keys: records that clients make and read, and
+//! that the engine asks when it enforces permissions.
+//!
+//! All of it is in memory and written through to the store: a change is
+//! committed first and visible afterwards.
+
+mod document;
+mod error;
+mod managed;
+mod model;
+mod policies;
+mod roles;
+mod sessions;
+mod state;
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use serde::de::DeserializeOwned;
+use store::{Change, Store, StoreError};
+use tokio_util::task::TaskTracker;
+use types::Scope;
+
+pub use error::IamError;
+pub use managed::ManagedPolicy;
+pub use model::{NewPolicy, NewRole, Policy, PolicyVersion, Role, RolePatch};
+pub use policies::FoundPolicy;
+pub use sessions::Session;
+
+use sessions::Sessions;
+use state::State;
+
+pub struct Iam {
+    scope: Scope,
+    store: Arc<Store>,
+    state: Arc<RwLock<State>>,
+    /// Held from reading the state to publishing its successor.
+    writing: Arc<tokio::sync::Mutex<()>>,
+    /// Commits run as tasks of their own, so that a client that vanishes cannot
+    /// stop one between the disk and the memory.
+    tasks: TaskTracker,
+    sessions: Sessions,
+}
+
+impl fmt::Debug for Iam {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Iam")
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Iam {
+    /// Reads the records. It blocks: call it at the start.
+    pub fn open(store: Arc<Store>, scope: Scope) -> Result<Self, StoreError> {
+        let mut state = State::default();
+        for role in load::<Role>(&store, state::ROLE)? {
+            state.put_role(role);
+        }
+        for policy in load::<Policy>(&store, state::POLICY)? {
+            state.put_policy(policy);
+        }
+        // These came from the store; they need not go back.
+        state.take_changes();
+        Ok(Self {
+            scope,
+            store,
+            state: Arc::new(RwLock::new(state)),
+            writing: Arc::default(),
+            tasks: TaskTracker::new(),
+            sessions: Sessions::default(),
+        })
+    }
+
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Waits for commits under way; call it before the store is closed.
+    pub async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Works on a copy of the state; what it touched is committed before the
+    /// copy takes the state's place. On an error nothing has happened.
+    async fn change<T>(
+        &self,
+        operation: impl FnOnce(&mut State) -> Result<T, IamError>,
+    ) -> Result<T, IamError> {
+        let turn = Arc::clone(&self.writing).lock_owned().await;
+        let mut draft = self.state.read().clone();
+        let result = operation(&mut draft)?;
+        let changes: Vec<Change> = draft.take_changes();
+        if changes.is_empty() {
+            return Ok(result);
+        }
+        let (store, state) = (Arc::clone(&self.store), Arc::clone(&self.state));
+        let commit = self.tasks.spawn(async move {
+            let _turn = turn;
+            store.documents().commit(changes).await?;
+            *state.write() = draft;
+            Ok::<_, StoreError>(())
+        });
+        commit
+            .await
+            .expect("a commit neither panics nor is aborted")?;
+        Ok(result)
+    }
+}
+
+fn load<T: DeserializeOwned>(store: &Store, kind: &str) -> Result<Vec<T>, StoreError> {
+    let documents = store.documents().load(kind)?;
+    Ok(documents
+        .into_iter()
+        .filter_map(|(key, body)| {
+            serde_json::from_slice(&body)
+                .inspect_err(|error| {
+                    tracing::error!(kind, key, %error, "skipped a stored record that is not readable");
+                })
+                .ok()
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests;

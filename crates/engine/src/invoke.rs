@@ -1,0 +1,417 @@
+//! The walk of one invocation: resolve, admit, find an instance, run, log,
+//! record, answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use store::{NewEvent, Record};
+use tokio::sync::{mpsc, oneshot};
+use types::{
+    FunctionVersion, Invocation, Invoke, InvokeError, Outcome, RequestId, Timestamp, Version,
+};
+
+use crate::concurrency::Slot;
+use crate::engine::Engine;
+use crate::failure::{Failure, StartFailure};
+use crate::fleet::{Fleet, Lease};
+use crate::instance::{Answer, Task, log_stream};
+use crate::invocation_log::{InvocationLog, LogTarget, Report};
+
+/// Pieces of a streamed answer that may wait for a slow client.
+const STREAM_PIECES: usize = 16;
+
+/// An answer that comes in pieces.
+#[derive(Debug)]
+pub struct ResponseStream {
+    pub request_id: RequestId,
+    pub version: Version,
+    /// As the function gave it, where it streams by itself.
+    pub content_type: Option<String>,
+    pub chunks: mpsc::Receiver<StreamEvent>,
+}
+
+#[derive(Debug)]
+pub enum StreamEvent {
+    /// The first thing a streaming function says; taken out before clients see the stream.
+    Head {
+        content_type: Option<String>,
+    },
+    Chunk(Bytes),
+    /// The end; `error` is its type and message.
+    End {
+        error: Option<(String, String)>,
+        log_tail: Bytes,
+    },
+}
+
+impl Invoke for Engine {
+    async fn invoke(&self, invocation: Invocation) -> Result<Outcome, InvokeError> {
+        let admitted = self.admit(invocation)?;
+        let (sender, receiver) = oneshot::channel();
+        let engine = self.clone();
+        // A task of its own: the function runs on when the client goes away.
+        self.run_beside(async move {
+            let outcome = engine.run(admitted, None).await;
+            let _ = sender.send(outcome);
+        });
+        receiver.await.map_err(|_| InvokeError::ShuttingDown)
+    }
+}
+
+/// An invocation that may run.
+struct Admitted {
+    invocation: Invocation,
+    version: Arc<FunctionVersion>,
+    fleet: Arc<Fleet>,
+    slot: Slot,
+}
+
+impl Engine {
+    /// Runs a function and passes its answer on as it comes.
+    pub async fn invoke_streaming(
+        &self,
+        invocation: Invocation,
+    ) -> Result<ResponseStream, InvokeError> {
+        let admitted = self.admit(invocation)?;
+        let request_id = admitted.invocation.request_id;
+        let version = admitted.version.version;
+        let (sender, mut chunks) = mpsc::channel(STREAM_PIECES);
+        let engine = self.clone();
+        self.run_beside(async move {
+            let outcome = engine.run(admitted, Some(&sender)).await;
+            let error = match outcome.result {
+                Ok(whole) => {
+                    // A function that does not stream answers in one piece.
+                    if !whole.is_empty() {
+                        let _ = sender.send(StreamEvent::Chunk(whole)).await;
+                    }
+                    None
+                }
+                Err(error) => Some(kind_and_payload(&error.payload)),
+            };
+            let log_tail = outcome.log_tail;
+            let _ = sender.send(StreamEvent::End { error, log_tail }).await;
+        });
+        // The head comes first from functions that stream, never from others.
+        let (ahead, first) = match chunks.recv().await {
+            Some(StreamEvent::Head { content_type }) => (content_type, None),
+            other => (None, other),
+        };
+        let chunks = match first {
+            None => chunks,
+            Some(event) => prepend(event, chunks),
+        };
+        Ok(ResponseStream {
+            request_id,
+            version,
+            content_type: ahead,
+            chunks,
+        })
+    }
+
+    /// Accepts an event to be run later; it survives whatever happens now.
+    pub async fn invoke_async(&self, invocation: Invocation) -> Result<(), InvokeError> {
+        self.find(&invocation)?;
+        if self.is_closing() {
+            return Err(InvokeError::ShuttingDown);
+        }
+        let event = NewEvent {
+            request_id: invocation.request_id,
+            function: invocation.function,
+            qualifier: invocation.qualifier,
+            payload: invocation.payload,
+            client_context: invocation.client_context,
+            trace_id: invocation.trace_id,
+            accepted: Timestamp::now(),
+        };
+        match self
+            .store()
+            .events()
+            .accept(event, self.limits().queued_events)
+            .await
+        {
+            Ok(_) => {
+                self.inner.accepted.notify_one();
+                Ok(())
+            }
+            Err(store::AcceptError::Full) => Err(InvokeError::QueueFull),
+            Err(store::AcceptError::Store(error)) => Err(InvokeError::Internal {
+                detail: error.to_string(),
+            }),
+        }
+    }
+
+    /// Whether an invocation would be let in, without running it.
+    pub fn dry_run(&self, invocation: &Invocation) -> Result<Version, InvokeError> {
+        self.find(invocation).map(|version| version.version)
+    }
+
+    fn find(&self, invocation: &Invocation) -> Result<Arc<FunctionVersion>, InvokeError> {
+        let qualifier = invocation.qualifier.as_ref();
+        let found = self.catalog().resolve(&invocation.function, qualifier);
+        found.ok_or_else(|| InvokeError::NotFound {
+            arn: match qualifier {
+                Some(qualifier) => self.scope().qualified_arn(&invocation.function, qualifier),
+                None => self.scope().function_arn(&invocation.function),
+            },
+        })
+    }
+
+    fn admit(&self, invocation: Invocation) -> Result<Admitted, InvokeError> {
+        if self.is_closing() {
+            return Err(InvokeError::ShuttingDown);
+        }
+        let version = self.find(&invocation)?;
+        let size = invocation.payload.len() as u64;
+        let limit = self.limits().sync_payload_bytes;
+        if size > limit {
+            return Err(InvokeError::PayloadTooLarge { size, limit });
+        }
+        let catalog = self.catalog();
+        let slot = self
+            .inner
+            .concurrency
+            .enter(
+                &version.name,
+                catalog.reserved_concurrency(&version.name),
+                catalog.unreserved_concurrency(),
+            )
+            .map_err(|reason| InvokeError::Throttled { reason })?;
+        let fleet = self.fleet(&version);
+        Ok(Admitted {
+            invocation,
+            version,
+            fleet,
+            slot,
+        })
+    }
+
+    /// Everything between admission and the answer.
+    async fn run(&self, admitted: Admitted, stream: Option<&mpsc::Sender<StreamEvent>>) -> Outcome {
+        let Admitted {
+            invocation,
+            version,
+            fleet,
+            slot,
+        } = admitted;
+        let started = Timestamp::now();
+        let run = match fleet.checkout().await {
+            Ok(lease) => {
+                self.run_on(lease, &invocation, &version, &fleet, stream)
+                    .await
+            }
+            Err(failure) => self.not_started(failure, &invocation, &version),
+        };
+        let outcome = self.conclude(run, &invocation, &version, started).await;
+        drop(slot);
+        outcome
+    }
+
+    async fn run_on(
+        &self,
+        mut lease: Lease,
+        invocation: &Invocation,
+        version: &FunctionVersion,
+        fleet: &Fleet,
+        stream: Option<&mpsc::Sender<StreamEvent>>,
+    ) -> Run {
+        let logs = self.store().logs();
+        let instance = lease.instance();
+        let cold = instance.served == 0;
+        let init = cold.then_some(instance.init);
+        let start = if cold {
+            instance.start.as_str()
+        } else {
+            "warm"
+        };
+        let limit = self.limits().log_bytes_per_invocation;
+        let mut log = InvocationLog::new(instance.log.clone(), limit);
+        let log_stream = Arc::clone(&instance.log.stream);
+        if !instance.init_log.is_empty() {
+            log.write(&std::mem::take(&mut instance.init_log));
+        }
+        log.start(invocation.request_id, version.version);
+        let arn = match &invocation.qualifier {
+            None => std::borrow::Cow::Borrowed(fleet.arn.as_str()),
+            Some(qualifier) => format!("{}:{qualifier}", fleet.arn).into(),
+        };
+        let task = Task {
+            invocation,
+            arn: &arn,
+            timeout_seconds: version.timeout_seconds,
+            memory_mb: version.memory_mb,
+            response_limit: match stream {
+                Some(_) => self.limits().streamed_response_bytes,
+                None => self.limits().response_bytes,
+            },
+            stream,
+        };
+        let begun = Instant::now();
+        let answer = instance.run(&task, &mut log, logs).await;
+        let duration = begun.elapsed();
+        if answer.alive {
+            lease.give_back();
+        } else {
+            drop(lease);
+        }
+        Run {
+            answer,
+            log,
+            log_stream,
+            duration,
+            init,
+            start,
+        }
+    }
+
+    /// No instance could be had: the invocation has a log and a record all the same.
+    fn not_started(
+        &self,
+        failure: StartFailure,
+        invocation: &Invocation,
+        version: &FunctionVersion,
+    ) -> Run {
+        let log_stream = log_stream(version.version);
+        let target = LogTarget {
+            group: version.log_group().into(),
+            stream: Arc::clone(&log_stream),
+        };
+        let mut log = InvocationLog::new(target, self.limits().log_bytes_per_invocation);
+        log.write(&failure.log);
+        log.start(invocation.request_id, version.version);
+        if let Failure::Sandbox(detail) = &failure.failure {
+            tracing::error!(function = %version.name, detail, "an instance could not be started");
+        }
+        Run {
+            answer: Answer {
+                result: Err(failure.failure),
+                peak_mb: 0,
+                alive: false,
+            },
+            log,
+            log_stream,
+            duration: Duration::ZERO,
+            init: None,
+            start: "none",
+        }
+    }
+
+    /// Log, record, outcome.
+    async fn conclude(
+        &self,
+        mut run: Run,
+        invocation: &Invocation,
+        version: &FunctionVersion,
+        started: Timestamp,
+    ) -> Outcome {
+        let request_id = invocation.request_id;
+        let (result, status, note) = match run.answer.result {
+            Ok(payload) => (Ok(payload), "ok", None),
+            Err(failure) => {
+                let (error, line) = failure.report(request_id);
+                if let Some(line) = line {
+                    run.log.text(line);
+                }
+                let note = report_status(&failure, &error.payload);
+                (Err(error), failure.kind().as_str(), note)
+            }
+        };
+        let billed_ms = billed(run.duration);
+        run.log.end(
+            request_id,
+            &Report {
+                duration: run.duration,
+                billed_ms,
+                memory_mb: version.memory_mb,
+                max_memory_mb: run.answer.peak_mb,
+                init: run.init,
+                status: note,
+            },
+        );
+        let log_position = run.log.flush(self.store().logs()).await;
+        let record = Record {
+            request_id,
+            function: version.name.clone(),
+            version: version.version,
+            started,
+            duration_us: micros(run.duration),
+            billed_ms,
+            init_us: run.init.map(micros),
+            memory_mb: version.memory_mb,
+            max_memory_mb: run.answer.peak_mb,
+            start: run.start.to_owned(),
+            status: status.to_owned(),
+            log_stream: run.log_stream,
+            log_position,
+        };
+        self.store().records().append(record).await;
+        Outcome {
+            request_id,
+            version: version.version,
+            result,
+            log_tail: run.log.tail(),
+        }
+    }
+}
+
+/// An invocation that is over, before it is written down.
+struct Run {
+    answer: Answer,
+    log: InvocationLog,
+    log_stream: Arc<str>,
+    duration: Duration,
+    init: Option<Duration>,
+    start: &'static str,
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// AWS bills whole milliseconds, rounded up.
+fn billed(duration: Duration) -> u64 {
+    micros(duration).div_ceil(1000).max(1)
+}
+
+/// The end of a REPORT line for an invocation that did not end well.
+fn report_status(failure: &Failure, payload: &[u8]) -> Option<String> {
+    match failure {
+        Failure::Raised(_) | Failure::ResponseTooLarge { .. } => None,
+        Failure::TimedOut { .. } | Failure::InitTimeout { .. } => {
+            Some("Status: timeout".to_owned())
+        }
+        Failure::Init(_) | Failure::Exited(_) | Failure::OutOfMemory | Failure::Sandbox(_) => {
+            let (kind, _) = kind_and_payload(payload);
+            Some(format!("Status: error\tError Type: {kind}"))
+        }
+    }
+}
+
+/// The type of an error object, and the object as text.
+fn kind_and_payload(payload: &[u8]) -> (String, String) {
+    let text = String::from_utf8_lossy(payload).into_owned();
+    let kind = serde_json::from_slice::<serde_json::Value>(payload)
+        .ok()
+        .and_then(|error| Some(error.get("errorType")?.as_str()?.to_owned()))
+        .unwrap_or_else(|| "Unhandled".to_owned());
+    (kind, text)
+}
+
+/// Puts an event that was looked at back in front of the others.
+fn prepend(
+    event: StreamEvent,
+    mut rest: mpsc::Receiver<StreamEvent>,
+) -> mpsc::Receiver<StreamEvent> {
+    let (sender, receiver) = mpsc::channel(STREAM_PIECES);
+    tokio::spawn(async move {
+        let mut next = Some(event);
+        while let Some(event) = next {
+            if sender.send(event).await.is_err() {
+                return;
+            }
+            next = rest.recv().await;
+        }
+    });
+    receiver
+}

@@ -1,0 +1,96 @@
+//! Who is at the other end of a connection. All functions share the machine's
+//! loopback, so a port alone keeps no secret: the connecting socket must belong
+//! to a process of the instance.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use tokio::sync::watch;
+
+/// Decides over connections to one instance's Runtime API.
+#[derive(Debug, Clone)]
+pub(crate) enum PeerCheck {
+    /// The listener is inside the instance's own network: nobody else is there.
+    OwnNetwork,
+    /// Lets in the processes below this one, once it is known.
+    Tree(watch::Receiver<Option<i32>>),
+}
+
+impl PeerCheck {
+    /// To be told the instance's process when it has started.
+    pub(crate) fn tree() -> (Self, watch::Sender<Option<i32>>) {
+        let (sender, receiver) = watch::channel(None);
+        (Self::Tree(receiver), sender)
+    }
+
+    /// A program may connect before the engine has heard that it runs.
+    pub(crate) async fn admits(mut self, peer: SocketAddr) -> bool {
+        let root = match &mut self {
+            Self::OwnNetwork => return true,
+            Self::Tree(root) => match root.wait_for(Option::is_some).await {
+                Ok(root) => *root,
+                Err(_) => None,
+            },
+        };
+        let Some(root) = root else {
+            return false;
+        };
+        // Reads `/proc`, once for each connection.
+        let known = tokio::task::spawn_blocking(move || {
+            socket_inode(peer).is_some_and(|inode| {
+                sandbox::process_tree(root)
+                    .into_iter()
+                    .any(|pid| holds(pid, inode))
+            })
+        });
+        known.await.unwrap_or(false)
+    }
+}
+
+/// The inode of the socket whose local address is `peer`.
+fn socket_inode(peer: SocketAddr) -> Option<u64> {
+    let SocketAddr::V4(peer) = peer else {
+        return None;
+    };
+    let address = u32::from_le_bytes(peer.ip().octets());
+    let wanted = format!("{address:08X}:{:04X}", peer.port());
+    let table = fs::read_to_string("/proc/net/tcp").ok()?;
+    table.lines().skip(1).find_map(|line| {
+        let mut fields = line.split_whitespace();
+        (fields.nth(1)? == wanted).then(|| fields.nth(7)?.parse().ok())?
+    })
+}
+
+fn holds(pid: i32, inode: u64) -> bool {
+    let wanted = format!("socket:[{inode}]");
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    descriptors.flatten().any(|entry| {
+        fs::read_link(entry.path()).is_ok_and(|link| link.as_os_str() == wanted.as_str())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_is_found_with_its_owner() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let inode = socket_inode(client.local_addr().unwrap()).unwrap();
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(holds(own, inode));
+        assert!(!holds(1, inode));
+        let peer = client.local_addr().unwrap();
+        let (check, root) = PeerCheck::tree();
+        root.send(Some(own)).unwrap();
+        assert!(check.clone().admits(peer).await);
+        // A process that is not there holds nothing.
+        root.send(Some(i32::MAX)).unwrap();
+        assert!(!check.admits(peer).await);
+    }
+}
