@@ -1,0 +1,221 @@
+//! Cross-origin rules of a function URL: preflight requests are answered here,
+//! without the function, and answers get the headers that browsers ask for.
+
+use engine::catalog::Cors;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+/// A browser asking beforehand.
+pub(crate) fn is_preflight(parts: &Parts) -> bool {
+    parts.method == Method::OPTIONS
+        && parts.headers.contains_key(ORIGIN)
+        && parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// The headers of the answer to a preflight request; none if the origin is not
+/// welcome, which the browser takes for a no.
+pub(crate) fn preflight(cors: &Cors, parts: &Parts) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if !allow_origin(cors, parts, &mut headers) {
+        return headers;
+    }
+    let asked = |name: HeaderName| parts.headers.get(name).cloned();
+    let methods = cors.allow_methods.as_deref().unwrap_or_default();
+    // A star means nothing to browsers that send credentials; what they asked for does.
+    let value = if methods.iter().any(|method| method == "*") {
+        asked(ACCESS_CONTROL_REQUEST_METHOD)
+    } else {
+        joined(methods)
+    };
+    set(&mut headers, ACCESS_CONTROL_ALLOW_METHODS, value);
+    let names = cors.allow_headers.as_deref().unwrap_or_default();
+    let value = if names.iter().any(|name| name == "*") {
+        asked(ACCESS_CONTROL_REQUEST_HEADERS)
+    } else {
+        joined(names)
+    };
+    set(&mut headers, ACCESS_CONTROL_ALLOW_HEADERS, value);
+    if let Some(seconds) = cors.max_age {
+        headers.insert(ACCESS_CONTROL_MAX_AGE, seconds.into());
+    }
+    headers
+}
+
+/// Puts the URL's rules in the place of whatever the function said itself: two
+/// answers to one question would be refused by browsers.
+pub(crate) fn decorate(cors: &Cors, parts: &Parts, headers: &mut HeaderMap) {
+    if !allow_origin(cors, parts, headers) {
+        return;
+    }
+    let exposed = cors.expose_headers.as_deref().unwrap_or_default();
+    set(headers, ACCESS_CONTROL_EXPOSE_HEADERS, joined(exposed));
+}
+
+fn allow_origin(cors: &Cors, parts: &Parts, headers: &mut HeaderMap) -> bool {
+    let Some(origin) = parts.headers.get(ORIGIN) else {
+        return false;
+    };
+    let allowed = cors.allow_origins.as_deref().unwrap_or_default();
+    let text = origin.to_str().unwrap_or_default();
+    if !allowed.iter().any(|pattern| fits(pattern, text)) {
+        return false;
+    }
+    let credentials = cors.allow_credentials == Some(true);
+    if allowed.iter().any(|pattern| pattern == "*") && !credentials {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    } else {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+    }
+    if credentials {
+        let yes = HeaderValue::from_static("true");
+        headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+    }
+    true
+}
+
+/// `*`, `https://*`, `https://*.example.com`, or the origin itself.
+fn fits(pattern: &str, origin: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern.eq_ignore_ascii_case(origin),
+        Some((start, end)) => {
+            origin.len() >= start.len() + end.len()
+                && origin.starts_with(start)
+                && origin.ends_with(end)
+        }
+    }
+}
+
+fn joined(values: &[String]) -> Option<HeaderValue> {
+    let text = values.join(",");
+    HeaderValue::from_str(&text)
+        .ok()
+        .filter(|value| !value.is_empty())
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
+    if let Some(value) = value {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn list(values: &[&str]) -> Vec<String> {
+        values.iter().map(|&value| value.to_owned()).collect()
+    }
+
+    fn parts(method: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().method(method).uri("/");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn shown(headers: &HeaderMap) -> Vec<String> {
+        let mut lines: Vec<String> = headers
+            .iter()
+            .map(|(name, value)| {
+                let name = name.as_str().trim_start_matches("access-control-");
+                format!("{name}: {}", value.to_str().unwrap())
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn a_preflight_is_answered_from_the_rules() {
+        let cors = Cors {
+            allow_origins: Some(list(&["https://a.example", "http://localhost:5173"])),
+            allow_methods: Some(list(&["GET", "POST"])),
+            allow_headers: Some(list(&["content-type", "x-api-key"])),
+            allow_credentials: Some(true),
+            expose_headers: Some(list(&["x-one"])),
+            max_age: Some(60),
+        };
+        let asked = [
+            ("origin", "https://a.example"),
+            ("access-control-request-method", "POST"),
+        ];
+        let preflight_parts = parts("OPTIONS", &asked);
+        assert!(is_preflight(&preflight_parts));
+        assert_eq!(
+            shown(&preflight(&cors, &preflight_parts)),
+            [
+                "allow-credentials: true",
+                "allow-headers: content-type,x-api-key",
+                "allow-methods: GET,POST",
+                "allow-origin: https://a.example",
+                "max-age: 60",
+                "vary: Origin",
+            ]
+        );
+        let evil = [("origin", "https://evil.example"), asked[1]];
+        assert!(preflight(&cors, &parts("OPTIONS", &evil)).is_empty());
+        assert!(!is_preflight(&parts("OPTIONS", &asked[..1])));
+        assert!(!is_preflight(&parts("POST", &asked)));
+    }
+
+    #[test]
+    fn a_star_lets_everyone_in() {
+        let cors = Cors {
+            allow_origins: Some(list(&["*"])),
+            allow_methods: Some(list(&["*"])),
+            allow_headers: Some(list(&["*"])),
+            ..Cors::default()
+        };
+        let asked = [
+            ("origin", "http://x"),
+            ("access-control-request-method", "PUT"),
+            ("access-control-request-headers", "a,b"),
+        ];
+        assert_eq!(
+            shown(&preflight(&cors, &parts("OPTIONS", &asked))),
+            [
+                "allow-headers: a,b",
+                "allow-methods: PUT",
+                "allow-origin: *"
+            ]
+        );
+    }
+
+    #[test]
+    fn answers_carry_one_origin_only() {
+        let cors = Cors {
+            allow_origins: Some(list(&["https://*.a.example"])),
+            expose_headers: Some(list(&["x-one", "x-two"])),
+            ..Cors::default()
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        let request = parts("GET", &[("origin", "https://b.a.example")]);
+        decorate(&cors, &request, &mut headers);
+        assert_eq!(
+            shown(&headers),
+            [
+                "allow-origin: https://b.a.example",
+                "expose-headers: x-one,x-two",
+                "vary: Origin"
+            ]
+        );
+        let mut headers = HeaderMap::new();
+        decorate(
+            &cors,
+            &parts("GET", &[("origin", "https://a.example")]),
+            &mut headers,
+        );
+        decorate(&cors, &parts("GET", &[]), &mut headers);
+        assert!(headers.is_empty());
+    }
+}

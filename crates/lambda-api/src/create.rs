@@ -1,0 +1,470 @@
+//! `CreateFunction`, and the members it shares with the updates.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use engine::catalog::{CodeSource, Logging, NewFunction, Patch};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer};
+use types::{
+    Architecture, FunctionName, LayerVersionArn, Limits, Runtime, SnapStart, TracingMode, VpcConfig,
+};
+
+use crate::error::ApiError;
+use crate::functions;
+use crate::request::{Answer, Call};
+use crate::validate::{Faults, is_word, present};
+
+const ROLE_PATTERN: &str = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+";
+const LAYER_ARN_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)";
+const CREATE_NAME_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?";
+
+const DEFAULT_MEMORY_MB: u32 = 128;
+const DEFAULT_TIMEOUT_SECONDS: u32 = 3;
+
+/// A zip in base64, decoded while the body is read, so that it is copied once.
+#[derive(Debug, Clone)]
+pub(crate) struct Blob(pub Bytes);
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Base64;
+        impl Visitor<'_> for Base64 {
+            type Value = Blob;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("base64")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Blob, E> {
+                let bytes = STANDARD.decode(text).map_err(E::custom)?;
+                Ok(Blob(bytes.into()))
+            }
+        }
+        deserializer.deserialize_str(Base64)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct CreateMembers {
+    function_name: Option<String>,
+    role: Option<String>,
+    code: Option<CodeMembers>,
+    publish: Option<bool>,
+    package_type: Option<String>,
+    architectures: Option<Vec<String>>,
+    tags: Option<BTreeMap<String, String>>,
+    #[serde(flatten)]
+    config: ConfigMembers,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct CodeMembers {
+    pub zip_file: Option<Blob>,
+    #[serde(rename = "S3Bucket")]
+    pub s3_bucket: Option<String>,
+    #[serde(rename = "S3Key")]
+    pub s3_key: Option<String>,
+    pub image_uri: Option<String>,
+}
+
+/// The members that create and update have in common.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ConfigMembers {
+    pub runtime: Option<String>,
+    pub handler: Option<String>,
+    pub description: Option<String>,
+    pub timeout: Option<i64>,
+    pub memory_size: Option<i64>,
+    pub vpc_config: Option<VpcMembers>,
+    pub dead_letter_config: Option<DeadLetterMembers>,
+    pub environment: Option<EnvironmentMembers>,
+    #[serde(rename = "KMSKeyArn")]
+    pub kms_key_arn: Option<String>,
+    pub tracing_config: Option<TracingMembers>,
+    pub layers: Option<Vec<String>>,
+    pub ephemeral_storage: Option<StorageMembers>,
+    pub snap_start: Option<SnapStartMembers>,
+    pub logging_config: Option<LoggingMembers>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct VpcMembers {
+    subnet_ids: Option<Vec<String>>,
+    security_group_ids: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DeadLetterMembers {
+    target_arn: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct EnvironmentMembers {
+    variables: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct TracingMembers {
+    mode: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct StorageMembers {
+    size: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct SnapStartMembers {
+    apply_on: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct LoggingMembers {
+    log_format: Option<String>,
+    application_log_level: Option<String>,
+    system_log_level: Option<String>,
+    log_group: Option<String>,
+}
+
+/// The shared members, checked and understood.
+#[derive(Debug, Default)]
+pub(crate) struct Config {
+    pub handler: Option<String>,
+    pub description: Option<String>,
+    pub timeout_seconds: Option<u32>,
+    pub memory_mb: Option<u32>,
+    pub tmp_mb: Option<u32>,
+    pub vpc: Patch<VpcConfig>,
+    pub dead_letter_target: Patch<String>,
+    pub environment: Option<BTreeMap<String, String>>,
+    pub kms_key_arn: Patch<String>,
+    pub tracing: Option<TracingMode>,
+    pub layers: Option<Vec<LayerVersionArn>>,
+    pub snap_start: Option<SnapStart>,
+    pub logging: Option<Logging>,
+}
+
+pub(crate) async fn create(call: &Call<'_>) -> Answer {
+    let members: CreateMembers = call.members_with_zip("CreateFunction").await?;
+    let mut faults = Faults::default();
+    let name = faults.required(members.function_name, "functionName");
+    let role = faults.required(members.role, "role");
+    let code = faults.required(members.code, "code");
+    if let Some(name) = &name {
+        check_name(&mut faults, name);
+    }
+    if let Some(role) = &role {
+        check_role(&mut faults, role);
+    }
+    let architecture = architecture(&mut faults, members.architectures.as_deref());
+    let package_types = [("Zip", true), ("Image", false)];
+    let package_type = members.package_type.as_deref().unwrap_or("Zip");
+    let is_zip = faults.one_of(package_type, "packageType", &package_types);
+    let raw_runtime = members.config.runtime.clone();
+    let config = members.config.check(&mut faults, call.api.engine.limits());
+    faults.none()?;
+
+    if is_zip == Some(false) {
+        return Err(ApiError::invalid(
+            "Container images are not supported by this engine. Please use packageType Zip.",
+        ));
+    }
+    let name = own_name(call, &present(name)?)?;
+    let (Some(raw_runtime), Some(handler)) = (raw_runtime, config.handler) else {
+        return Err(ApiError::invalid(
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+        ));
+    };
+    let runtime = runtime(call, &raw_runtime)?;
+    let code = code_source(present(code)?)?;
+    let limits = call.api.engine.limits();
+    let new = NewFunction {
+        name,
+        runtime,
+        handler,
+        role: present(role)?,
+        description: config.description.unwrap_or_default(),
+        memory_mb: config
+            .memory_mb
+            .unwrap_or(DEFAULT_MEMORY_MB.max(limits.memory_mb_min)),
+        timeout_seconds: config.timeout_seconds.unwrap_or(DEFAULT_TIMEOUT_SECONDS),
+        tmp_mb: config.tmp_mb.unwrap_or(limits.tmp_mb_min),
+        environment: config.environment.unwrap_or_default(),
+        layers: config.layers.unwrap_or_default(),
+        architecture: architecture.unwrap_or_default(),
+        tracing: config.tracing.unwrap_or_default(),
+        snap_start: config.snap_start.unwrap_or_default(),
+        logging: config.logging.unwrap_or_default(),
+        dead_letter_target: config.dead_letter_target.into_option(),
+        vpc: config.vpc.into_option(),
+        kms_key_arn: config.kms_key_arn.into_option(),
+        tags: members.tags.unwrap_or_default(),
+        publish: members.publish.unwrap_or(false),
+        code,
+    };
+    let entry = call.catalog().create_function(new).await?;
+    functions::fresh(call, &entry)
+}
+
+/// Without reading the pattern to the letter: what parses as a reference fits it.
+fn check_name(faults: &mut Faults, name: &str) {
+    faults.min_length(name, "functionName", 1);
+    faults.max_length(name, "functionName", 140);
+    let fits = name.split(':').all(|part| is_word(part, "-_$"));
+    faults.pattern(name, "functionName", fits, CREATE_NAME_PATTERN);
+}
+
+/// A new function may be named by its ARN, but not with a qualifier.
+fn own_name(call: &Call<'_>, text: &str) -> Result<FunctionName, ApiError> {
+    let name = text.rsplit(':').next().unwrap_or(text);
+    if name.len() > 64 {
+        return Err(ApiError::invalid(format!(
+            "1 validation error detected: Value '{name}' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 64"
+        )));
+    }
+    call.function(text)
+}
+
+pub(crate) fn check_role(faults: &mut Faults, role: &str) {
+    let parts: Vec<&str> = role.splitn(6, ':').collect();
+    let fits = match parts.as_slice() {
+        ["arn", partition, "iam", "", account, path] => {
+            partition.starts_with("aws")
+                && account.len() == 12
+                && account.bytes().all(|b| b.is_ascii_digit())
+                && path
+                    .strip_prefix("role")
+                    .is_some_and(|path| is_word(path, "+=,.@-_/"))
+        }
+        _ => false,
+    };
+    faults.pattern(role, "role", fits, ROLE_PATTERN);
+}
+
+pub(crate) fn architecture(faults: &mut Faults, all: Option<&[String]>) -> Option<Architecture> {
+    let all = all?;
+    let shown = || format!("[{}]", all.join(", "));
+    let [one] = all else {
+        let (length, bound) = if all.is_empty() {
+            ("greater", 1)
+        } else {
+            ("less", 1)
+        };
+        faults.add(
+            shown(),
+            "architectures",
+            format_args!("Member must have length {length} than or equal to {bound}"),
+        );
+        return None;
+    };
+    match one.as_str() {
+        "x86_64" => Some(Architecture::X86_64),
+        "arm64" => Some(Architecture::Arm64),
+        _ => {
+            faults.add(
+                shown(),
+                "architectures",
+                "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]",
+            );
+            None
+        }
+    }
+}
+
+/// A runtime that this engine knows; whether the machine has it, the catalog asks.
+pub(crate) fn runtime(call: &Call<'_>, text: &str) -> Result<Runtime, ApiError> {
+    text.parse().map_err(|_| {
+        let here: Vec<String> = call
+            .catalog()
+            .runtimes()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let quoted: String = text.chars().take(100).collect();
+        ApiError::invalid(format!(
+            "Value {quoted} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [{}] or be a valid ARN",
+            here.join(", ")
+        ))
+    })
+}
+
+pub(crate) fn code_source(code: CodeMembers) -> Result<CodeSource, ApiError> {
+    if code.image_uri.is_some() {
+        return Err(ApiError::invalid(
+            "Please don't provide ImageUri when updating a function with packageType Zip.",
+        ));
+    }
+    match (code.zip_file, code.s3_bucket, code.s3_key) {
+        (Some(Blob(zip)), None, None) => Ok(CodeSource::Zip(zip)),
+        (None, Some(bucket), Some(key)) => Ok(CodeSource::S3 { bucket, key }),
+        (Some(_), _, _) => Err(ApiError::invalid(
+            "Please do not provide other FunctionCode parameters when providing a ZipFile.",
+        )),
+        _ => Err(ApiError::invalid(
+            "Please provide a source for function code.",
+        )),
+    }
+}
+
+impl ConfigMembers {
+    pub fn check(self, faults: &mut Faults, limits: &Limits) -> Config {
+        if let Some(handler) = &self.handler {
+            faults.max_length(handler, "handler", 128);
+            let fits = !handler.is_empty() && !handler.contains(char::is_whitespace);
+            faults.pattern(handler, "handler", fits, r"[^\s]+");
+        }
+        if let Some(description) = &self.description {
+            faults.max_length(description, "description", 256);
+        }
+        let mut number = |value: Option<i64>, field, min, max| {
+            value.and_then(|value| faults.range(value, field, min, max))
+        };
+        let timeout_seconds = number(self.timeout, "timeout", 1, limits.timeout_seconds_max);
+        let memory_mb = number(
+            self.memory_size,
+            "memorySize",
+            limits.memory_mb_min,
+            limits.memory_mb_max,
+        );
+        let tmp_mb = number(
+            self.ephemeral_storage.and_then(|storage| storage.size),
+            "ephemeralStorage.size",
+            limits.tmp_mb_min,
+            limits.tmp_mb_max,
+        );
+        let environment = self.environment.map(|e| e.variables.unwrap_or_default());
+        if let Some(environment) = &environment {
+            check_variables(faults, environment);
+        }
+        Config {
+            handler: self.handler,
+            description: self.description,
+            timeout_seconds,
+            memory_mb,
+            tmp_mb,
+            vpc: patch(self.vpc_config.map(VpcMembers::config)),
+            dead_letter_target: patch(self.dead_letter_config.map(|d| non_empty(d.target_arn))),
+            environment,
+            kms_key_arn: patch(self.kms_key_arn.map(|key| non_empty(Some(key)))),
+            tracing: self.tracing_config.and_then(|t| t.mode).and_then(|mode| {
+                let modes = [
+                    ("Active", TracingMode::Active),
+                    ("PassThrough", TracingMode::PassThrough),
+                ];
+                faults.one_of(&mode, "tracingConfig.mode", &modes)
+            }),
+            layers: self.layers.and_then(|layers| layer_arns(faults, &layers)),
+            snap_start: self.snap_start.and_then(|s| s.apply_on).and_then(|text| {
+                let all = [
+                    ("PublishedVersions", SnapStart::PublishedVersions),
+                    ("None", SnapStart::None),
+                ];
+                faults.one_of(&text, "snapStart.applyOn", &all)
+            }),
+            logging: self.logging_config.map(|logging| logging.check(faults)),
+        }
+    }
+}
+
+impl VpcMembers {
+    fn config(self) -> Option<VpcConfig> {
+        let config = VpcConfig {
+            subnet_ids: self.subnet_ids.unwrap_or_default(),
+            security_group_ids: self.security_group_ids.unwrap_or_default(),
+        };
+        Some(config).filter(|c| !(c.subnet_ids.is_empty() && c.security_group_ids.is_empty()))
+    }
+}
+
+impl LoggingMembers {
+    fn check(self, faults: &mut Faults) -> Logging {
+        if let Some(format) = &self.log_format {
+            faults.one_of(
+                format,
+                "loggingConfig.logFormat",
+                &[("JSON", ()), ("Text", ())],
+            );
+        }
+        if let Some(level) = &self.application_log_level {
+            let levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"].map(|l| (l, ()));
+            faults.one_of(level, "loggingConfig.applicationLogLevel", &levels);
+        }
+        if let Some(level) = &self.system_log_level {
+            let levels = ["DEBUG", "INFO", "WARN"].map(|l| (l, ()));
+            faults.one_of(level, "loggingConfig.systemLogLevel", &levels);
+        }
+        if let Some(group) = &self.log_group {
+            faults.max_length(group, "loggingConfig.logGroup", 512);
+            let fits = is_word(group, ".-_/#");
+            faults.pattern(
+                group,
+                "loggingConfig.logGroup",
+                fits,
+                r"[\.\-_/#A-Za-z0-9]+",
+            );
+        }
+        Logging {
+            group: self.log_group,
+            format: self.log_format,
+            application_level: self.application_log_level,
+            system_level: self.system_log_level,
+        }
+    }
+}
+
+fn check_variables(faults: &mut Faults, variables: &BTreeMap<String, String>) {
+    let is_name = |name: &str| {
+        name.len() > 1 && name.starts_with(|c: char| c.is_ascii_alphabetic()) && is_word(name, "_")
+    };
+    let bad = |name: &String, value: &String| !is_name(name) || value.contains('\0');
+    if let Some((name, _)) = variables.iter().find(|(name, value)| bad(name, value)) {
+        faults.add(
+            format_args!("{{{name}=***}}"),
+            "environment.variables",
+            "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+, Member must not be null]",
+        );
+    }
+}
+
+fn layer_arns(faults: &mut Faults, layers: &[String]) -> Option<Vec<LayerVersionArn>> {
+    let arns = layers.iter().map(|layer| layer.parse()).collect();
+    if let Ok(arns) = arns {
+        return Some(arns);
+    }
+    faults.add(
+        format_args!("[{}]", layers.join(", ")),
+        "layers",
+        format_args!(
+            "Member must satisfy constraint: [Member must have length less than or equal to 2048, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: {LAYER_ARN_PATTERN}, Member must not be null]"
+        ),
+    );
+    None
+}
+
+/// A member that was sent empty takes the setting away.
+#[expect(clippy::option_option, reason = "not sent, sent empty, sent")]
+fn patch<T>(sent: Option<Option<T>>) -> Patch<T> {
+    match sent {
+        None => Patch::Keep,
+        Some(None) => Patch::Clear,
+        Some(Some(value)) => Patch::Set(value),
+    }
+}
+
+fn non_empty(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
