@@ -1,2 +1,60 @@
-//! To come.
-fn main() {}
+//! `squall`: the engine and its command line. Here are arguments, environment,
+//! exit codes and output; what an engine does lives in the crates below.
+//!
+//! Reading order: [`args`] says what can be asked, [`commands`] holds one file for
+//! each answer, [`client`] speaks to an engine over the AWS wire, [`failure`] says
+//! how a command ends badly.
+
+mod args;
+mod client;
+mod commands;
+mod failure;
+mod machine;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use failure::{Failure, Kind};
+
+/// The word by which the engine starts itself inside a jail.
+const JAIL: &str = "__jail";
+
+fn main() -> ExitCode {
+    // Before anything else: the jail is built in a process that has no threads.
+    if std::env::args_os().nth(1).is_some_and(|word| word == JAIL) {
+        sandbox::jail::main();
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() {
+                Kind::Mistake.exit_code()
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    // The panic's text is on stderr by now; what is left is the exit code.
+    match std::panic::catch_unwind(|| run(cli)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(failure)) => failure.report(),
+        Err(_) => Kind::Bug.exit_code(),
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Up(args) => commands::up::run(&global, args),
+        Command::Env => commands::env::run(&global),
+        Command::Doctor => commands::doctor::run(&global),
+        Command::Invoke(args) => client::block_on(commands::invoke::run(&global, args)),
+        Command::Logs(args) => client::block_on(commands::logs::run(&global, args)),
+        Command::Ps => client::block_on(commands::ps::run(&global)),
+        Command::Functions => client::block_on(commands::functions::run(&global)),
+    }
+}

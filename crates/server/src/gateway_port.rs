@@ -1,0 +1,50 @@
+//! Function URLs: the gateway decides what a request means, and whether it must
+//! be signed.
+
+use aws_wire::{Body, error};
+use bytes::Bytes;
+use engine::Engine;
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+
+use crate::http::{Port, Refusal};
+use crate::settings::Settings;
+
+#[derive(Debug)]
+pub(crate) struct GatewayPort {
+    body_bytes: u64,
+}
+
+impl GatewayPort {
+    pub fn new(_engine: &Engine, settings: &Settings) -> Self {
+        Self {
+            body_bytes: settings.config.limits.gateway_body_bytes,
+        }
+    }
+}
+
+impl Port for GatewayPort {
+    fn body_limit(&self, _head: &Parts) -> u64 {
+        self.body_bytes
+    }
+
+    fn refuse(&self, _head: &Parts, refusal: Refusal) -> Response<Body> {
+        let (status, message) = match refusal {
+            Refusal::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
+            Refusal::Stalled => (StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
+            Refusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+            Refusal::Broken => (StatusCode::BAD_REQUEST, "Bad Request"),
+        };
+        error::rest_json(status, "", "", &[("Message", message.into())])
+    }
+
+    async fn handle(&self, _request: Request<Bytes>) -> Response<Body> {
+        let message = "function URLs are not served yet";
+        error::rest_json(
+            StatusCode::NOT_IMPLEMENTED,
+            "",
+            "",
+            &[("Message", message.into())],
+        )
+    }
+}

@@ -1,0 +1,87 @@
+//! Plain HTTP/1.1, the same for both ports: connections are bounded, bodies are
+//! read whole within limits of size, time and memory, every answer has a request
+//! id. What a request means is the port's business.
+
+mod body;
+mod connections;
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use aws_wire::Body;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, header};
+use hyper::body::Incoming;
+use types::RequestId;
+
+pub use body::{BodyRules, Refusal};
+pub use connections::{Connections, Rules};
+
+/// Largest body of calls that carry settings and no code.
+pub const CONTROL_BODY_BYTES: u64 = 2 * 1024 * 1024;
+
+/// One of the two things we listen for: AWS calls, and function URLs.
+pub trait Port: Send + Sync + 'static {
+    /// How many bytes the body may have, judged by the head alone.
+    fn body_limit(&self, head: &Parts) -> u64;
+
+    /// Answers a request whose body was not taken.
+    fn refuse(&self, head: &Parts, refusal: Refusal) -> Response<Body>;
+
+    fn handle(&self, request: Request<Bytes>) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// Takes one request from head to answer.
+async fn answer<P: Port>(
+    port: &P,
+    rules: &BodyRules,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let started = Instant::now();
+    let (mut head, body) = request.into_parts();
+    let (method, uri) = (head.method.clone(), head.uri.clone());
+    // For those who want to know where a request came from.
+    head.extensions.insert(peer);
+    let limit = port.body_limit(&head);
+    let mut response = match body::read(body, limit, rules).await {
+        Ok(read) => {
+            let response = port.handle(Request::from_parts(head, read.bytes)).await;
+            drop(read.reserved);
+            response
+        }
+        Err(refusal) => {
+            let mut response = port.refuse(&head, refusal);
+            if refusal.spoils_the_connection() {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            response
+        }
+    };
+    ensure_request_id(&mut response);
+    tracing::debug!(
+        target: "access",
+        %method,
+        path = uri.path(),
+        status = response.status().as_u16(),
+        micros = started.elapsed().as_micros(),
+        "answered"
+    );
+    response
+}
+
+fn ensure_request_id(response: &mut Response<Body>) {
+    const NAME: header::HeaderName = header::HeaderName::from_static("x-amzn-requestid");
+    // S3 has a name of its own for it.
+    let headers = response.headers();
+    if !headers.contains_key(&NAME) && !headers.contains_key("x-amz-request-id") {
+        let id = RequestId::random().to_string();
+        let id = HeaderValue::from_str(&id).expect("a UUID is a valid header value");
+        response.headers_mut().insert(NAME, id);
+    }
+}

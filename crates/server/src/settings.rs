@@ -1,0 +1,329 @@
+//! Settings: command line over environment over `engine.toml` over defaults,
+//! read once at start and checked as a whole.
+
+mod config;
+mod sources;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use types::{Scope, limits::Limits};
+
+pub(crate) use config::base64_len;
+pub use config::{Config, Durability, Isolation, Network, parse_address};
+
+/// The file in the data directory that settings may be written to.
+pub const FILE: &str = "engine.toml";
+/// The data directory when nobody names another.
+pub const DEFAULT_DATA: &str = ".squall";
+/// What the names of environment variables begin with.
+pub const PREFIX: &str = "SQUALL_";
+
+/// Everything a server needs to know to start. Valid by construction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    pub data: PathBuf,
+    pub scope: Scope,
+    pub config: Config,
+    /// Variables that begin with `SQUALL_` and mean nothing: worth a warning.
+    pub ignored: Vec<String>,
+}
+
+/// What the command line says; `None` leaves it to the other sources.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    pub data: Option<PathBuf>,
+    pub api: Option<SocketAddr>,
+    pub gateway: Option<SocketAddr>,
+    pub region: Option<types::Region>,
+    pub account: Option<types::AccountId>,
+    pub isolation: Option<Isolation>,
+    pub durability: Option<Durability>,
+    /// Where this machine keeps Python interpreters; searched after the configured folders.
+    pub machine_python_folders: Vec<PathBuf>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{} is not valid:\n{detail}", path.display())]
+    BadFile { path: PathBuf, detail: String },
+    #[error("{variable}={value:?} is not valid: {detail}")]
+    BadVariable {
+        variable: String,
+        value: String,
+        detail: String,
+    },
+    #[error("setting {setting}: {problem}")]
+    Refused {
+        setting: &'static str,
+        problem: String,
+    },
+}
+
+impl Settings {
+    /// Brings the sources together. `environment` is the process's own, or a
+    /// test's; the file is read from the data directory, and may be missing.
+    pub fn resolve(
+        flags: Flags,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let variables: Vec<(String, String)> = environment
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(PREFIX))
+            .collect();
+        let data = flags.data.clone().unwrap_or_else(|| data_from(&variables));
+        let file = sources::read_file(&data.join(FILE))?;
+        let (table, ignored) = sources::environment_table(&variables)?;
+        let mut config = sources::merge(file, table)?;
+        apply(&mut config, flags);
+        check(&config)?;
+        let scope = Scope {
+            account: config.account.clone(),
+            region: config.region.clone(),
+        };
+        Ok(Self {
+            data,
+            scope,
+            config,
+            ignored,
+        })
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.config.limits
+    }
+
+    pub fn shutdown_patience(&self) -> Duration {
+        Duration::from_secs(self.config.shutdown_seconds)
+    }
+}
+
+/// The data directory by environment, or the default.
+fn data_from(variables: &[(String, String)]) -> PathBuf {
+    variables
+        .iter()
+        .find(|(name, value)| name == "SQUALL_DATA" && !value.is_empty())
+        .map_or_else(|| PathBuf::from(DEFAULT_DATA), |(_, value)| value.into())
+}
+
+fn apply(config: &mut Config, flags: Flags) {
+    fn set<T>(place: &mut T, value: Option<T>) {
+        if let Some(value) = value {
+            *place = value;
+        }
+    }
+    set(&mut config.api, flags.api);
+    set(&mut config.gateway, flags.gateway);
+    set(&mut config.region, flags.region);
+    set(&mut config.account, flags.account);
+    set(&mut config.isolation, flags.isolation);
+    set(&mut config.durability, flags.durability);
+    config.python_folders.extend(flags.machine_python_folders);
+}
+
+/// What single values cannot show to be wrong.
+fn check(config: &Config) -> Result<(), SettingsError> {
+    let refuse = |setting, problem: &str| {
+        Err(SettingsError::Refused {
+            setting,
+            problem: problem.to_owned(),
+        })
+    };
+    let limits = &config.limits;
+    if config.api == config.gateway && config.api.port() != 0 {
+        return refuse("gateway", "API and gateway cannot share an address");
+    }
+    if config.max_connections == 0 {
+        return refuse("max_connections", "at least one connection is needed");
+    }
+    if config.body_stall_seconds == 0 || config.header_seconds == 0 {
+        return refuse(
+            "body_stall_seconds",
+            "a second is the least, also for header_seconds",
+        );
+    }
+    if config.init_seconds == 0 {
+        return refuse("init_seconds", "a second is the least");
+    }
+    if config.event_workers == 0 {
+        return refuse("event_workers", "events need at least one");
+    }
+    if config.function_uid == 0 || config.function_gid == 0 {
+        return refuse(
+            "function_uid",
+            "functions never run as root, nor in its group",
+        );
+    }
+    if config.request_memory_mb * 1024 * 1024 < config::largest_body(limits) {
+        return refuse(
+            "request_memory_mb",
+            "the largest request that the limits allow does not fit",
+        );
+    }
+    if limits.memory_mb_min > limits.memory_mb_max || limits.memory_mb_min == 0 {
+        return refuse(
+            "limits.memory_mb_min",
+            "it must lie between 1 and the maximum",
+        );
+    }
+    if limits.tmp_mb_min > limits.tmp_mb_max || limits.tmp_mb_min == 0 {
+        return refuse("limits.tmp_mb_min", "it must lie between 1 and the maximum");
+    }
+    if limits.timeout_seconds_max == 0 {
+        return refuse("limits.timeout_seconds_max", "a second is the least");
+    }
+    if limits.account_concurrency == 0 {
+        return refuse("limits.account_concurrency", "nothing could run");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    /// Resolves with this text in `engine.toml`.
+    fn resolve(
+        text: &str,
+        environment: &[(&str, &str)],
+        flags: Flags,
+    ) -> Result<Settings, SettingsError> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(FILE), text).unwrap();
+        let flags = Flags {
+            data: Some(folder.path().into()),
+            ..flags
+        };
+        Settings::resolve(flags, variables(environment))
+    }
+
+    #[test]
+    fn without_sources_the_defaults_hold() {
+        let settings = Settings::resolve(
+            Flags {
+                data: Some("/nowhere/at/all".into()),
+                ..Flags::default()
+            },
+            [],
+        )
+        .unwrap();
+        assert_eq!(settings.config, Config::default());
+        assert_eq!(settings.config.api.to_string(), "127.0.0.1:4566");
+        assert_eq!(settings.config.gateway.to_string(), "127.0.0.1:8080");
+    }
+
+    #[test]
+    fn flags_beat_environment_beats_file_beats_defaults() {
+        let file = "api = '127.0.0.1:1'\nregion = 'eu-west-1'\naccount = '111111111111'\n\
+                    [limits]\nlayers = 7\nzip_entries = 9\n";
+        let environment = [
+            ("SQUALL_API", "localhost:2"),
+            ("SQUALL_REGION", "eu-west-2"),
+            ("SQUALL_LIMITS_LAYERS", "8"),
+        ];
+        let flags = Flags {
+            api: Some("127.0.0.1:3".parse().unwrap()),
+            ..Flags::default()
+        };
+        let settings = resolve(file, &environment, flags).unwrap();
+        assert_eq!(settings.config.api.port(), 3);
+        assert_eq!(settings.scope.region.as_str(), "eu-west-2");
+        assert_eq!(settings.scope.account.as_str(), "111111111111");
+        assert_eq!(settings.limits().layers, 8);
+        assert_eq!(settings.limits().zip_entries, 9);
+        assert_eq!(settings.limits().memory_mb_min, 128);
+    }
+
+    #[test]
+    fn a_mistake_in_the_file_is_named_with_its_line() {
+        for (text, words) in [
+            ("\nregoin = 'us-east-1'\n", ["line 2", "regoin"]),
+            ("region = 'nowhere'", ["line 1", "nowhere"]),
+            ("\n\n[limits]\nlayer = 5", ["line 4", "layer"]),
+            ("idle_seconds = -1", ["line 1", "-1"]),
+            ("api = ", ["line 1", "api"]),
+        ] {
+            let error = resolve(text, &[], Flags::default()).unwrap_err();
+            let message = error.to_string();
+            assert!(matches!(error, SettingsError::BadFile { .. }), "{message}");
+            for word in words {
+                assert!(message.contains(word), "{text:?}: {message}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_mistake_in_the_environment_is_named_with_its_variable() {
+        let environment = [("SQUALL_MAX_CONNECTIONS", "many")];
+        let message = resolve("", &environment, Flags::default())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.starts_with("SQUALL_MAX_CONNECTIONS=\"many\" is not valid"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn digits_in_the_environment_stay_text_where_text_is_meant() {
+        let environment = [
+            ("SQUALL_ACCOUNT", "000000000042"),
+            ("SQUALL_TYPO", "1"),
+            ("SQUALL_PYTHON_FOLDERS", "/a:/b"),
+        ];
+        let flags = Flags {
+            machine_python_folders: vec!["/usr/bin".into()],
+            ..Flags::default()
+        };
+        let settings = resolve("", &environment, flags).unwrap();
+        let folders = settings.config.python_folders;
+        assert_eq!(folders, ["/a", "/b", "/usr/bin"].map(PathBuf::from));
+        assert_eq!(settings.scope.account.as_str(), "000000000042");
+        assert_eq!(settings.ignored, ["SQUALL_TYPO"]);
+    }
+
+    #[test]
+    fn values_that_cannot_work_together_are_refused() {
+        for text in [
+            "gateway = '127.0.0.1:4566'",
+            "max_connections = 0",
+            "request_memory_mb = 1",
+            "function_gid = 0",
+            "[limits]\nmemory_mb_min = 20000",
+            "[limits]\naccount_concurrency = 0",
+        ] {
+            let error = resolve(text, &[], Flags::default()).unwrap_err();
+            assert!(
+                matches!(error, SettingsError::Refused { .. }),
+                "{text}: {error}"
+            );
+        }
+        let free = "api = '127.0.0.1:0'\ngateway = '127.0.0.1:0'";
+        assert!(resolve(free, &[], Flags::default()).is_ok());
+    }
+
+    #[test]
+    fn every_setting_is_documented() {
+        let page = include_str!("../../../docs/settings.md");
+        for key in sources::known_keys() {
+            assert!(
+                page.contains(&format!("`{key}`")),
+                "docs/settings.md lacks {key}"
+            );
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What can be asked on the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use server::{Durability, Isolation};
+use types::{AccountId, Region};
+
+/// A serverless engine for data science that speaks AWS wire protocols.
+#[derive(Debug, Parser)]
+#[command(
+    name = "squall",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    after_help = "\
+Examples:
+  squall up                          start an engine in this directory
+  eval \"$(squall env)\"               let boto3 and the aws CLI in this shell use it
+  squall functions                   list what is deployed
+  squall invoke fit -d '{\"x\": [1]}'  run a function
+  squall logs fit -f                 follow its log
+
+Exit codes: 0 well, 1 the function failed, 2 a mistake in what was asked,
+3 refused by a limit, 70 a bug of Squall."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Data directory of the engine
+    #[arg(
+        long,
+        global = true,
+        env = "SQUALL_DATA",
+        default_value = server::DEFAULT_DATA,
+        value_name = "DIR",
+        hide_env_values = true
+    )]
+    pub data: PathBuf,
+    /// AWS endpoint to call instead of the engine of the data directory
+    #[arg(long, global = true, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start an engine
+    Up(UpArgs),
+    /// Print the variables that let AWS clients find the engine
+    ///
+    /// Use it as: eval "$(squall env)"
+    Env,
+    /// Run a function once
+    #[command(after_help = "\
+Examples:
+  squall invoke fit -d '{\"x\": [1, 2, 3]}'
+  squall invoke fit -d @event.json --tail
+  cat event.json | squall invoke fit -d -
+  squall invoke fit --qualifier live
+  squall invoke fit -d @night.json --async
+
+The answer goes to stdout, everything else to stderr. Exit code 1 means that the
+function ran and failed.")]
+    Invoke(InvokeArgs),
+    /// Show a function's log
+    #[command(after_help = "\
+Examples:
+  squall logs fit                 the last hour
+  squall logs fit --since 2d      the last two days
+  squall logs fit -f              from now on, until Ctrl-C")]
+    Logs(LogsArgs),
+    /// List instances and templates: what runs, and what it takes
+    Ps,
+    /// List functions
+    Functions,
+    /// Look at this machine: isolation, limits, interpreters
+    Doctor,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  squall up
+  squall up --data /srv/squall --api 0.0.0.0:4566
+  squall up --json --api 127.0.0.1:0 --gateway 127.0.0.1:0   for scripts: free ports,
+                                                            the first line says which
+
+The first start makes an access key pair and keeps it in the data directory. More
+settings: engine.toml in the data directory, or SQUALL_* variables; see docs/settings.md.")]
+pub struct UpArgs {
+    /// Address of the AWS endpoint; port 0 takes a free one [default: 127.0.0.1:4566]
+    #[arg(long, value_parser = server::parse_address, value_name = "ADDRESS")]
+    pub api: Option<SocketAddr>,
+    /// Address that serves function URLs [default: 127.0.0.1:8080]
+    #[arg(long, value_parser = server::parse_address, value_name = "ADDRESS")]
+    pub gateway: Option<SocketAddr>,
+    /// Region in all ARNs [default: us-east-1]
+    #[arg(long)]
+    pub region: Option<Region>,
+    /// Account number in all ARNs [default: 000000000000]
+    #[arg(long)]
+    pub account: Option<AccountId>,
+    /// Walls around functions [default: auto]
+    #[arg(long, value_enum)]
+    pub isolation: Option<IsolationArg>,
+    /// What an acknowledged write survives [default: full]
+    #[arg(long, value_enum)]
+    pub durability: Option<DurabilityArg>,
+    /// What to log: a level, or a filter such as info,access=debug
+    #[arg(
+        long,
+        env = "SQUALL_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    pub log_level: String,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum IsolationArg {
+    /// Namespaces, seccomp and limits
+    Auto,
+    /// Plain processes: only for code you trust
+    None,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum DurabilityArg {
+    /// A power loss
+    Full,
+    /// A killed engine, but not a power loss
+    Relaxed,
+}
+
+impl From<IsolationArg> for Isolation {
+    fn from(arg: IsolationArg) -> Self {
+        match arg {
+            IsolationArg::Auto => Self::Auto,
+            IsolationArg::None => Self::None,
+        }
+    }
+}
+
+impl From<DurabilityArg> for Durability {
+    fn from(arg: DurabilityArg) -> Self {
+        match arg {
+            DurabilityArg::Full => Self::Full,
+            DurabilityArg::Relaxed => Self::Relaxed,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct InvokeArgs {
+    /// Name of the function, NAME:QUALIFIER, or its ARN
+    pub name: String,
+    /// The event: JSON, @FILE, or - for stdin
+    #[arg(short = 'd', long, default_value = "{}", value_name = "JSON|@FILE|-")]
+    pub payload: String,
+    /// Version or alias
+    #[arg(long)]
+    pub qualifier: Option<String>,
+    /// Queue the event and return at once
+    #[arg(long = "async", conflicts_with = "tail")]
+    pub asynchronous: bool,
+    /// Show the end of the invocation's log on stderr
+    #[arg(long)]
+    pub tail: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Name of the function, or of a log group that begins with /
+    pub name: String,
+    /// Go on showing what comes
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How far back, such as 30s, 10m, 2h, 1d, or a time such as 2026-11-21T10:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn common_spellings_are_read() {
+        for line in [
+            "squall up --json --api 127.0.0.1:0 --gateway localhost:0",
+            "squall up --data /tmp/x --isolation none --durability relaxed",
+            "squall --json functions",
+            "squall functions --json --data /tmp/x",
+            "squall invoke f -d {} --tail",
+            "squall invoke f -d @event.json --async",
+            "squall invoke f:live -d -",
+            "squall logs f -f --since 10m",
+        ] {
+            let read = Cli::try_parse_from(line.split(' '));
+            assert!(read.is_ok(), "{line}: {}", read.unwrap_err());
+        }
+        for line in [
+            "squall",
+            "squall up --api here",
+            "squall up --region nowhere",
+            "squall up --account 12",
+            "squall invoke",
+            "squall invoke f --async --tail",
+            "squall deploy",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! `squall logs`: a function's log, up to now or as it comes.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use http::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use types::Timestamp;
+
+use crate::args::{Global, LogsArgs};
+use crate::client::{Call, Client};
+use crate::failure::Failure;
+use crate::output;
+
+const POLL: Duration = Duration::from_millis(400);
+const DEFAULT_BACK_MILLIS: i64 = 3_600_000;
+/// A line can be written a little later than its time says.
+const OVERLAP_MILLIS: i64 = 10_000;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    #[serde(default)]
+    events: Vec<Event>,
+    next_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Event {
+    #[serde(rename = "eventId")]
+    id: String,
+    #[serde(rename = "logStreamName")]
+    stream: String,
+    timestamp: i64,
+    message: String,
+}
+
+/// A group, and how far it has been shown.
+#[derive(Debug)]
+struct Reader {
+    client: Client,
+    group: String,
+    start: Timestamp,
+    /// Ids in the overlap, so that nothing is shown twice.
+    shown: HashSet<String>,
+}
+
+pub async fn run(global: &Global, args: LogsArgs) -> Result<(), Failure> {
+    let now = Timestamp::now();
+    let start = match (&args.since, args.follow) {
+        (Some(text), _) => since(text, now)?,
+        (None, true) => now,
+        (None, false) => now.plus_millis(-DEFAULT_BACK_MILLIS),
+    };
+    let mut reader = Reader {
+        client: Client::find(global)?,
+        group: group(&args.name),
+        start,
+        shown: HashSet::new(),
+    };
+    let mut first = true;
+    loop {
+        match reader.read(global.json).await {
+            // Before its first invocation a function has no group to follow yet.
+            Err(failure) if !(args.follow && failure.is_missing()) => return Err(failure),
+            _ => {}
+        }
+        if !args.follow {
+            return Ok(());
+        }
+        if first && !global.json {
+            output::note(&format!("following {}; Ctrl-C ends it", reader.group));
+        }
+        first = false;
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+impl Reader {
+    /// Shows what is there and new.
+    async fn read(&mut self, as_json: bool) -> Result<(), Failure> {
+        let mut token: Option<String> = None;
+        let mut newest = self.start;
+        let mut seen = HashSet::new();
+        loop {
+            let page = self.page(token.as_deref()).await?;
+            for event in page.events {
+                newest = newest.max(Timestamp(event.timestamp));
+                if !self.shown.contains(&event.id) {
+                    show(&event, as_json)?;
+                }
+                seen.insert(event.id);
+            }
+            token = page.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        self.shown = seen;
+        self.start = self.start.max(newest.plus_millis(-OVERLAP_MILLIS));
+        Ok(())
+    }
+
+    async fn page(&self, token: Option<&str>) -> Result<Page, Failure> {
+        let mut query = json!({
+            "logGroupName": self.group,
+            "startTime": self.start.0,
+            "interleaved": true,
+        });
+        if let Some(token) = token {
+            query["nextToken"] = Value::from(token);
+        }
+        let call = Call {
+            service: "logs",
+            method: Method::POST,
+            target: "/".to_owned(),
+            headers: vec![
+                ("content-type", "application/x-amz-json-1.1".to_owned()),
+                ("x-amz-target", "Logs_20140328.FilterLogEvents".to_owned()),
+            ],
+            body: query.to_string().into(),
+        };
+        self.client.send(call).await?.json()
+    }
+}
+
+fn show(event: &Event, as_json: bool) -> Result<(), Failure> {
+    let time = Timestamp(event.timestamp).rfc3339();
+    if as_json {
+        output::json(&json!({
+            "time": time,
+            "stream": event.stream,
+            "message": event.message,
+        }))?;
+    } else {
+        let text = output::unfolded(event.message.trim_end_matches('\n'));
+        output::line(&format!("{time}  {text}"))?;
+    }
+    Ok(())
+}
+
+/// A name that begins with a slash is a group's own.
+fn group(name: &str) -> String {
+    if name.starts_with('/') {
+        name.to_owned()
+    } else {
+        format!("/aws/lambda/{name}")
+    }
+}
+
+fn since(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+    let unit = match text.chars().last() {
+        Some('s') => Some(1_000),
+        Some('m') => Some(60_000),
+        Some('h') => Some(3_600_000),
+        Some('d') => Some(86_400_000),
+        _ => None,
+    };
+    let back = unit.and_then(|unit: i64| {
+        let count: u32 = text[..text.len() - 1].parse().ok()?;
+        i64::from(count).checked_mul(unit)
+    });
+    if let Some(back) = back {
+        return Ok(now.plus_millis(-back));
+    }
+    match text.parse::<jiff::Timestamp>() {
+        Ok(time) => Ok(Timestamp(time.as_millisecond())),
+        Err(_) => Err(Failure::mistake(format!("{text:?} is not a time")).hint(
+            "say how far back, such as 30s, 10m, 2h or 1d, or a time such as 2026-11-21T10:00:00Z",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_spans_or_points() {
+        let now = Timestamp(1_700_000_000_000);
+        let millis = |text: &str| since(text, now).map(|time| now.0 - time.0).ok();
+        assert_eq!(millis("30s"), Some(30_000));
+        assert_eq!(millis("10m"), Some(600_000));
+        assert_eq!(millis("2d"), Some(172_800_000));
+        assert_eq!(millis("2023-11-14T22:13:10Z"), Some(10_000));
+        for bad in ["", "m", "10", "-5m", "ten minutes", "5ä", "99999999999d"] {
+            assert_eq!(millis(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_are_functions_or_groups() {
+        assert_eq!(group("fit"), "/aws/lambda/fit");
+        assert_eq!(group("/own/group"), "/own/group");
+    }
+}

@@ -1,0 +1,150 @@
+//! `squall up`: the engine in the foreground, until Ctrl-C.
+
+use std::io::IsTerminal;
+
+use anyhow::{Context, anyhow};
+use serde::Serialize;
+use server::{Flags, Running, Server, Settings, StartError};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Global, UpArgs};
+use crate::failure::{Failure, Kind};
+use crate::machine;
+use crate::output;
+
+/// The first line on stdout with `--json`; scripts read it to find the engine.
+#[derive(Debug, Serialize)]
+struct Ready<'a> {
+    event: &'static str,
+    api: &'a str,
+    gateway: &'a str,
+    region: &'a str,
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+}
+
+pub fn run(global: &Global, args: UpArgs) -> Result<(), Failure> {
+    start_log(&args.log_level)?;
+    let flags = Flags {
+        data: Some(global.data.clone()),
+        api: args.api,
+        gateway: args.gateway,
+        region: args.region,
+        account: args.account,
+        isolation: args.isolation.map(Into::into),
+        durability: args.durability.map(Into::into),
+        machine_python_folders: machine::python_folders(),
+    };
+    // Variables that are not text are none of ours.
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let settings = Settings::resolve(flags, environment).map_err(|error| {
+        Failure::new(Kind::Mistake, error).hint("docs/settings.md lists all settings")
+    })?;
+    for name in &settings.ignored {
+        tracing::warn!(%name, "this variable looks like a setting and is none");
+    }
+    let open_files = machine::raise_open_files();
+    tracing::debug!(open_files, "raised the limit of open files");
+
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("squall")
+        .build()
+        .context("cannot start the runtime")?
+        .block_on(serve(global, settings))
+}
+
+async fn serve(global: &Global, settings: Settings) -> Result<(), Failure> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let running = Server::start(settings).await.map_err(why_not_started)?;
+    announce(global, &running)?;
+    either(&mut interrupt, &mut terminate).await;
+    if !global.json {
+        output::note("stopping; once more to stop at once");
+    }
+    tokio::select! {
+        () = running.shutdown() => Ok(()),
+        () = either(&mut interrupt, &mut terminate) => Err(Failure::mistake("stopped at once, as asked")),
+    }
+}
+
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn announce(global: &Global, running: &Running) -> Result<(), Failure> {
+    let address = running.address();
+    let credentials = running.credentials();
+    if global.json {
+        output::json(&Ready {
+            event: "ready",
+            api: &address.api,
+            gateway: &address.gateway,
+            region: &address.region,
+            access_key_id: &credentials.access_key,
+            secret_access_key: &credentials.secret,
+        })?;
+        return Ok(());
+    }
+    let data = global.data.display();
+    let elsewhere = if global.data.as_os_str() == server::DEFAULT_DATA {
+        String::new()
+    } else {
+        format!(" --data {data}")
+    };
+    output::bytes(
+        format!(
+            "squall {version} is ready.\n\n  \
+             AWS endpoint   {api}\n  \
+             function URLs  {gateway}\n  \
+             region         {region}, account {account}\n  \
+             data           {data}\n  \
+             isolation      {isolation}\n\n\
+             In another terminal:  eval \"$(squall env{elsewhere})\"\n\
+             Ctrl-C stops it.\n",
+            version = env!("CARGO_PKG_VERSION"),
+            api = address.api,
+            gateway = address.gateway,
+            region = address.region,
+            account = address.account,
+            isolation = running.isolation(),
+        )
+        .as_bytes(),
+    )?;
+    Ok(())
+}
+
+fn why_not_started(error: StartError) -> Failure {
+    let kind = if error.is_users() {
+        Kind::Mistake
+    } else {
+        Kind::Bug
+    };
+    let hint = error.hint();
+    let failure = Failure::new(kind, anyhow!(error).context("cannot start the engine"));
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Logs go to stderr: stdout is for data.
+fn start_log(filter: &str) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        Failure::mistake(format!("{filter:?} is not a log filter: {error}"))
+            .hint("use error, warn, info, debug or trace")
+    })?;
+    let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .init();
+    Ok(())
+}
