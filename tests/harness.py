@@ -298,6 +298,9 @@ class Gate:
         while len(self.waiting) < count:
             self.listener.settimeout(max(0.01, end - time.monotonic()))
             connection, _ = self.listener.accept()
+            # Closing with something unread would reset the connection under the function.
+            connection.settimeout(DEADLINE)
+            assert connection.recv(4) == b"here"
             self.waiting.append(connection)
 
     def open(self):

@@ -118,7 +118,7 @@ def test_logs_follow(engine, echo, functions):
     command = [str(harness.binary()), "--data", str(engine.data), "logs", echo, "-f", "--since", "1h"]
     functions.call(echo, "before")
     follower = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=engine.client_environment(), bufsize=1
+        command, stdout=subprocess.PIPE, env=engine.client_environment()
     )
     try:
         os.set_blocking(follower.stdout.fileno(), False)
@@ -127,7 +127,7 @@ def test_logs_follow(engine, echo, functions):
         def shown(text):
             def check():
                 nonlocal seen
-                seen += follower.stdout.read() or ""
+                seen += (follower.stdout.read() or b"").decode()
                 return text in seen
 
             return check

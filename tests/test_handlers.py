@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness import error_of, eventually, payload_of, tail_of, zip_of
+from conftest import Functions
+from harness import error_of, eventually, payload_of, running_engine, tail_of, zip_of
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -464,11 +465,14 @@ def test_a_timeout(functions):
     assert functions.call(name) == "well"
 
 
-def test_a_timeout_while_loading(functions):
-    name = functions.make("import time\ntime.sleep(3600)\ndef handler(event, context):\n    pass\n", Timeout=2)
-    error = functions.fail(name)
-    assert error["errorType"] == "Sandbox.Timedout"
-    assert "Task timed out after 2.00 seconds" in error["errorMessage"]
+def test_a_timeout_while_loading():
+    """Loading has a limit of its own, on AWS ten seconds; here a setting."""
+    with running_engine(environment={"SQUALL_INIT_SECONDS": "1"}) as engine:
+        functions = Functions(engine.client("lambda"))
+        name = functions.make("import time\ntime.sleep(3600)\ndef handler(event, context):\n    pass\n")
+        error = functions.fail(name)
+        assert error["errorType"] == "Sandbox.Timedout"
+        assert "Task timed out after 1.00 seconds" in error["errorMessage"]
 
 
 def test_a_response_that_is_too_large(functions):

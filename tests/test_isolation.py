@@ -466,7 +466,7 @@ if result["engine"] == "ok":
 """
     open_name = probes.make()
     assert probes.run(open_name, reach, gate=gate.port, world=False)["gate"] == "ok"  # control
-    shut_name = functions.make(PROBE, Tags={"squall:network": "none"}, MemorySize=256)
+    shut_name = functions.make(PROBE, Environment={"Variables": {"SQUALL_NETWORK": "none"}}, MemorySize=256)
     seen = probes.run(shut_name, reach, gate=gate.port, world=True)
     assert seen["gate"] != "ok"
     assert seen["world"] != "ok"

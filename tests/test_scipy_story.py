@@ -44,9 +44,10 @@ def test_a_bad_event_is_answered_and_not_a_crash(functions, publish_layer):
     name = functions.make(
         sources, Handler="handler.lambda_handler", MemorySize=512, Timeout=60, Layers=[layer]
     )
-    answer = functions.call(name, {"x": [1], "y": []})
-    assert answer["statusCode"] == 400
-    assert "message" in json.loads(answer["body"])
+    for event in ({"x": [1, 2], "y": [1, 2, 3]}, {"x": [1], "y": [1]}, {"x": [1, 2]}, {"x": 1, "y": 2}, [], None):
+        answer = functions.call(name, event)
+        assert answer["statusCode"] == 400, event
+        assert "message" in json.loads(answer["body"])
 
 
 def test_pandas_works_too(functions, publish_layer):

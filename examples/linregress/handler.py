@@ -7,9 +7,12 @@ from scipy.stats import linregress
 
 def lambda_handler(event, context):
     try:
-        fit = linregress(event["x"], event["y"])
+        x, y = event["x"], event["y"]
+        if len(x) != len(y) or len(set(x)) < 2:
+            raise ValueError("there must be as many x as y, and two different x")
+        fit = linregress(x, y)
     except (KeyError, TypeError, ValueError) as error:
-        return answer(400, {"message": f"x and y must be lists of as many numbers: {error}"})
+        return answer(400, {"message": f"x and y must be lists of numbers: {error}"})
     return answer(
         200,
         {

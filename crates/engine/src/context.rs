@@ -7,7 +7,7 @@ use sandbox::{FunctionFiles, Interpreter, Sandbox};
 use store::{Store, UnpackLimits};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
-use types::{FunctionName, FunctionVersion, Runtime};
+use types::{FunctionVersion, Runtime};
 
 use crate::catalog::Catalog;
 use crate::environment;
@@ -61,11 +61,6 @@ impl Context {
         self.catalog
             .get()
             .expect("the catalog is set before anything runs")
-    }
-
-    /// The tags of a function, some of which are settings of ours.
-    pub(crate) fn tags(&self, name: &FunctionName) -> BTreeMap<String, String> {
-        self.catalog().tags(name).unwrap_or_default()
     }
 
     /// The machine's interpreters, looked for once. Blocks the first time.

@@ -249,6 +249,7 @@ async fn keep_house(engine: Engine) {
             fleet.tick(engine.inner.context.settings.idle);
         }
         evict_templates(&engine);
+        engine.catalog().collect().await;
     }
 }
 

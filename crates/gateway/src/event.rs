@@ -168,15 +168,18 @@ fn headers<'a>(facts: &Facts<'a>) -> BTreeMap<&'a str, String> {
         })
         .collect();
     joined.insert("x-amzn-trace-id", facts.trace_id.to_owned());
+    // What a proxy in front says stays, and who came to us is added to it.
+    joined
+        .entry("x-forwarded-for")
+        .and_modify(|given| *given = format!("{given}, {}", facts.source))
+        .or_insert_with(|| facts.source.to_string());
     // Frameworks make links from these.
-    let forwarded = [
-        ("x-forwarded-for", facts.source.to_string()),
-        ("x-forwarded-port", port(headers)),
-        ("x-forwarded-proto", "http".to_owned()),
-    ];
-    for (name, value) in forwarded {
-        joined.entry(name).or_insert(value);
-    }
+    joined
+        .entry("x-forwarded-port")
+        .or_insert_with(|| port(headers));
+    joined
+        .entry("x-forwarded-proto")
+        .or_insert_with(|| "http".to_owned());
     joined
 }
 
@@ -406,5 +409,13 @@ mod tests {
         assert!(event["headers"].get("authorization").is_none());
         assert!(event["headers"].get("x-amz-security-token").is_none());
         assert!(event["headers"].get("x-amz-date").is_some());
+    }
+
+    #[test]
+    fn a_forged_address_does_not_hide_the_real_one() {
+        let request = Request::get("/").header("X-Forwarded-For", "10.0.0.1");
+        let event = build_from(request, b"", false);
+        assert_eq!(event["headers"]["x-forwarded-for"], "10.0.0.1, 127.0.0.1");
+        assert_eq!(event["requestContext"]["http"]["sourceIp"], "127.0.0.1");
     }
 }

@@ -9,6 +9,7 @@ mod account;
 mod aliases;
 mod code_link;
 mod concurrency;
+mod config;
 mod create;
 mod error;
 mod event_config;

@@ -3,9 +3,8 @@
 use engine::catalog::{CodeUpdate, ConfigPatch};
 use serde::Deserialize;
 
-use crate::create::{
-    Blob, CodeMembers, ConfigMembers, architecture, check_role, code_source, runtime,
-};
+use crate::config::ConfigMembers;
+use crate::create::{Blob, CodeMembers, architecture, check_role, code_source, runtime};
 use crate::functions;
 use crate::request::{Answer, Call};
 use crate::validate::Faults;

@@ -1,6 +1,7 @@
 //! Requests as clients send them, straight into the service over a real store.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
 use http::Request;
@@ -15,6 +16,8 @@ const GROUP: &str = "/aws/lambda/f";
 
 struct Service {
     api: LogsApi,
+    /// The time of the next line: every line is later than all before it.
+    next_time: AtomicI64,
     _dir: tempfile::TempDir,
 }
 
@@ -27,6 +30,7 @@ fn service() -> Service {
     };
     Service {
         api: LogsApi::new(Arc::new(store), scope).unwrap(),
+        next_time: AtomicI64::new(Timestamp::now().0 - 60_000),
         _dir: dir,
     }
 }
@@ -59,9 +63,10 @@ impl Service {
         value["__type"].as_str().unwrap().to_owned()
     }
 
-    /// Group and stream with lines `0`, `1`, ... a millisecond apart.
+    /// Group and stream with these lines, a millisecond apart.
     async fn with_lines(&self, stream: &str, messages: &[&str]) {
-        let start = Timestamp::now().0 - 60_000;
+        let count = i64::try_from(messages.len()).unwrap();
+        let start = self.next_time.fetch_add(count, Ordering::Relaxed);
         let events: Vec<Value> = (start..)
             .zip(messages)
             .map(|(time, text)| json!({ "timestamp": time, "message": text }))
@@ -160,7 +165,6 @@ async fn groups_are_made_listed_and_deleted() {
 async fn streams_are_listed_by_name_or_last_event() {
     let service = service();
     service.with_lines("b", &["1"]).await;
-    tokio::time::sleep(std::time::Duration::from_millis(3)).await;
     service.with_lines("a", &["2"]).await;
     let list = async |input: Value| {
         let answer = service.ok("DescribeLogStreams", input).await;

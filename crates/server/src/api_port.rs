@@ -1,8 +1,11 @@
 //! The AWS endpoint: checks who asks, then hands the request to its service.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use account_api::AccountApi;
 use aws_wire::Body;
-use aws_wire::sigv4::Verifier;
+use aws_wire::sigv4::{AuthError, Identity, Verifier};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
@@ -13,14 +16,14 @@ use types::limits::Limits;
 
 use crate::http::{Port, Refusal};
 use crate::own::OwnPages;
-use crate::route::Route;
+use crate::route::{self, Route};
 
 /// Hashing a body of this size takes long enough to hold up others.
 const LARGE: usize = 1024 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct ApiPort {
-    pub verifier: Verifier,
+    pub verifier: Arc<Verifier>,
     pub limits: Limits,
     pub lambda: LambdaApi,
     pub logs: LogsApi,
@@ -54,22 +57,23 @@ impl Port for ApiPort {
             Route::Code => self.lambda.handle_code(request).await,
             Route::Health => OwnPages::health(),
             Route::Own => self.own.handle(&request),
-            Route::OtherJson => not_built(route, target(&request)),
-            Route::S3 => not_built(route, "S3"),
+            Route::OtherJson | Route::OtherQuery | Route::OtherRest | Route::S3 => {
+                not_built(route, &request)
+            }
         }
     }
 }
 
 impl ApiPort {
-    fn check(
-        &self,
-        head: &Parts,
-        body: &Bytes,
-        route: Route,
-    ) -> Result<aws_wire::sigv4::Identity, aws_wire::sigv4::AuthError> {
+    fn check(&self, head: &Parts, body: &Bytes, route: Route) -> Result<Identity, AuthError> {
+        let name = route
+            .signing_name()
+            .map(Cow::Borrowed)
+            .or_else(|| route::claimed_service(head).map(Cow::Owned))
+            .unwrap_or_default();
         let check = || {
-            let names = route.signing_names();
-            self.verifier.verify(head, body, names, Timestamp::now())
+            let now = Timestamp::now();
+            self.verifier.verify(head, body, &[&name], now)
         };
         if body.len() < LARGE {
             return check();
@@ -78,18 +82,17 @@ impl ApiPort {
     }
 }
 
-/// `AWSEvents.PutRule`
-fn target(request: &Request<Bytes>) -> &str {
+/// Names what was asked for: the target, such as `AWSEvents.PutRule`, else the service.
+fn not_built(route: Route, request: &Request<Bytes>) -> Response<Body> {
     let target = request.headers().get("x-amz-target");
-    target
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
-}
-
-fn not_built(route: Route, what: &str) -> Response<Body> {
+    let target = target.and_then(|value| value.to_str().ok());
+    let identity = request.extensions().get::<Identity>();
+    let service = identity.map(|identity| identity.service.as_str());
+    let what = target.or(service).unwrap_or("this service");
     let shown: String = what.chars().take(100).collect();
     let (status, code) = match route {
         Route::S3 => (StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
+        Route::OtherQuery => (StatusCode::BAD_REQUEST, "InvalidAction"),
         _ => (StatusCode::BAD_REQUEST, "UnknownOperationException"),
     };
     route.error(

@@ -1,9 +1,13 @@
 //! Function URLs: the gateway decides what a request means, and whether it must
 //! be signed.
 
+use std::sync::Arc;
+
+use aws_wire::sigv4::Verifier;
 use aws_wire::{Body, error};
 use bytes::Bytes;
 use engine::Engine;
+use gateway::Gateway;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 
@@ -12,12 +16,14 @@ use crate::settings::Settings;
 
 #[derive(Debug)]
 pub(crate) struct GatewayPort {
+    gateway: Gateway,
     body_bytes: u64,
 }
 
 impl GatewayPort {
-    pub fn new(_engine: &Engine, settings: &Settings) -> Self {
+    pub fn new(engine: &Engine, verifier: Arc<Verifier>, settings: &Settings) -> Self {
         Self {
+            gateway: Gateway::new(engine.clone(), verifier),
             body_bytes: settings.config.limits.gateway_body_bytes,
         }
     }
@@ -38,13 +44,7 @@ impl Port for GatewayPort {
         error::rest_json(status, "", "", &[("Message", message.into())])
     }
 
-    async fn handle(&self, _request: Request<Bytes>) -> Response<Body> {
-        let message = "function URLs are not served yet";
-        error::rest_json(
-            StatusCode::NOT_IMPLEMENTED,
-            "",
-            "",
-            &[("Message", message.into())],
-        )
+    async fn handle(&self, request: Request<Bytes>) -> Response<Body> {
+        self.gateway.handle(request).await
     }
 }

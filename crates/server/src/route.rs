@@ -27,8 +27,11 @@ pub enum Route {
     Logs,
     Iam,
     Sts,
-    /// A JSON service that is not built; the target says which.
+    /// Services that are not built, by the protocol in which their clients expect
+    /// to be told so: JSON with a target, a form answered by XML, REST JSON.
     OtherJson,
+    OtherQuery,
+    OtherRest,
     /// What has no sign of another service is S3: any path may be a bucket.
     S3,
 }
@@ -55,14 +58,18 @@ impl Route {
                 Self::OtherJson
             };
         }
-        match sigv4::credential_scope(head).map(|scope| scope.service) {
-            Some(service) if service == "sts" => Self::Sts,
-            Some(service) if service == "iam" => Self::Iam,
-            Some(service) if service == "lambda" => Self::Lambda,
-            Some(service) if service == "logs" => Self::Logs,
+        let form = is_form(head);
+        match claimed_service(head).as_deref() {
+            Some("sts") => Self::Sts,
+            Some("iam") => Self::Iam,
+            Some("lambda") => Self::Lambda,
+            Some("logs") => Self::Logs,
+            Some("s3") => Self::S3,
+            Some(_) if form => Self::OtherQuery,
+            Some(_) => Self::OtherRest,
             // Unsigned calls are refused anyway; this decides in which words.
-            None if is_form(head) => Self::Sts,
-            Some(_) | None => Self::S3,
+            None if form => Self::Sts,
+            None => Self::S3,
         }
     }
 
@@ -71,18 +78,21 @@ impl Route {
         !matches!(self, Self::Health | Self::Code)
     }
 
-    /// The names under which a signature for this service may be made.
-    pub fn signing_names(self) -> &'static [&'static str] {
+    /// The name under which a signature for this service must be made; `None`
+    /// takes any, where nothing can be changed.
+    pub fn signing_name(self) -> Option<&'static str> {
         match self {
-            // Any key of this engine will do: nothing is changed by looking.
-            Self::Health | Self::Own | Self::Code | Self::OtherJson => {
-                &["squall", "lambda", "logs", "iam", "sts", "s3", "events"]
-            }
-            Self::Lambda => &["lambda"],
-            Self::Logs => &["logs"],
-            Self::Iam => &["iam"],
-            Self::Sts => &["sts"],
-            Self::S3 => &["s3"],
+            Self::Lambda => Some("lambda"),
+            Self::Logs => Some("logs"),
+            Self::Iam => Some("iam"),
+            Self::Sts => Some("sts"),
+            Self::S3 => Some("s3"),
+            Self::Health
+            | Self::Own
+            | Self::Code
+            | Self::OtherJson
+            | Self::OtherQuery
+            | Self::OtherRest => None,
         }
     }
 
@@ -127,7 +137,7 @@ impl Route {
 
     pub fn refuse_signature(self, refused: &AuthError) -> Response<Body> {
         let code = match self {
-            Self::Iam | Self::Sts => refused.query_code(),
+            Self::Iam | Self::Sts | Self::OtherQuery => refused.query_code(),
             Self::S3 => refused.s3_code(),
             _ => refused.code(),
         };
@@ -137,11 +147,12 @@ impl Route {
     /// An error in the shape that clients of this service read.
     pub fn error(self, status: StatusCode, code: &str, message: &str) -> Response<Body> {
         match self {
-            Self::Health | Self::Own | Self::Code | Self::Lambda => {
+            Self::Health | Self::Own | Self::Code | Self::Lambda | Self::OtherRest => {
                 error::rest_json(status, code, message, &[])
             }
             Self::Logs | Self::OtherJson => error::json11(status, code, message),
             Self::Iam => error::query_xml(status, IAM_NAMESPACE, code, message),
+            Self::OtherQuery => error::query_xml(status, "", code, message),
             Self::Sts => error::query_xml(status, STS_NAMESPACE, code, message),
             Self::S3 => error::s3_xml(status, code, message, ""),
         }
@@ -204,6 +215,11 @@ fn too_large(operation: Operation, limit: u64, size: u64) -> (&'static str, Stri
     }
 }
 
+/// The service in the scope that a signature claims to be for.
+pub fn claimed_service(head: &Parts) -> Option<String> {
+    sigv4::credential_scope(head).map(|scope| scope.service)
+}
+
 /// `/2015-03-31/...`: Lambda's paths begin with the date of their version.
 fn is_dated(path: &str) -> bool {
     let bytes = path.as_bytes();
@@ -251,6 +267,7 @@ mod tests {
         let logs = [("x-amz-target", "Logs_20140328.FilterLogEvents")];
         let events = [("x-amz-target", "AWSEvents.PutRule")];
         let (iam, s3) = (signed_for("iam"), signed_for("s3"));
+        let (stacks, schedules) = (signed_for("cloudformation"), signed_for("scheduler"));
         let form = [(
             "content-type",
             "application/x-www-form-urlencoded; charset=utf-8",
@@ -265,6 +282,18 @@ mod tests {
             ("POST", "/", &events, Route::OtherJson),
             ("POST", "/", &[("authorization", iam.as_str())], Route::Iam),
             ("POST", "/", &form, Route::Sts),
+            (
+                "POST",
+                "/",
+                &[form[0], ("authorization", stacks.as_str())],
+                Route::OtherQuery,
+            ),
+            (
+                "GET",
+                "/schedules/s",
+                &[("authorization", schedules.as_str())],
+                Route::OtherRest,
+            ),
             (
                 "GET",
                 "/bucket/key",

@@ -141,15 +141,11 @@ impl Server {
         let logs = stored("log groups", move || LogsApi::new(documents, scope)).await?;
 
         let connections = Connections::new(rules(&settings));
+        let keys = Keys::new(&credentials, settings.scope.account.clone(), iam.clone());
+        let verifier = Verifier::new(Arc::new(keys), settings.scope.region.clone());
+        let verifier = Arc::new(verifier);
         let api_port = Arc::new(ApiPort {
-            verifier: Verifier::new(
-                Arc::new(Keys::new(
-                    &credentials,
-                    settings.scope.account.clone(),
-                    iam.clone(),
-                )),
-                settings.scope.region.clone(),
-            ),
+            verifier: verifier.clone(),
             limits: settings.config.limits.clone(),
             lambda: LambdaApi::new(engine.clone(), endpoints(&address)),
             logs,
@@ -157,7 +153,8 @@ impl Server {
             own: OwnPages::new(engine.clone(), &settings, &address, &isolation),
         });
         connections.serve(api, api_port.clone());
-        connections.serve(gateway, Arc::new(GatewayPort::new(&engine, &settings)));
+        let gateway_port = GatewayPort::new(&engine, verifier, &settings);
+        connections.serve(gateway, Arc::new(gateway_port));
         serve_inside(&connections, &engine, api_port);
 
         address.write(&settings.data)?;

@@ -32,7 +32,7 @@ pub struct FunctionVersion {
     pub architecture: Architecture,
     pub tracing: TracingMode,
     pub snap_start: SnapStart,
-    pub start: StartMode,
+    pub options: InstanceOptions,
     /// Where its log goes; `/aws/lambda/NAME` unless the client named another.
     pub log_group: Option<String>,
     /// `Text` or `JSON`, kept and shown; lines are written as text.
@@ -205,9 +205,78 @@ impl FromStr for StartMode {
     }
 }
 
+/// Whether instances share the machine's network, as on AWS, or have one of
+/// their own in which there is nothing but the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkMode {
+    #[default]
+    Host,
+    None,
+}
+
+impl FromStr for NetworkMode {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        match text {
+            "host" => Ok(Self::Host),
+            "none" => Ok(Self::None),
+            _ => Err(BadName::new("network mode", text, "use host or none")),
+        }
+    }
+}
+
+/// What a function may choose of its instances, beyond what AWS knows. Chosen by
+/// environment variables: they travel with the configuration through every tool
+/// and do no harm on AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InstanceOptions {
+    /// `SQUALL_START`
+    pub start: StartMode,
+    /// `SQUALL_NETWORK`
+    pub network: NetworkMode,
+}
+
+impl InstanceOptions {
+    pub fn from_environment(environment: &BTreeMap<String, String>) -> Result<Self, BadName> {
+        fn chosen<T: FromStr<Err = BadName> + Default>(
+            environment: &BTreeMap<String, String>,
+            name: &str,
+        ) -> Result<T, BadName> {
+            environment
+                .get(name)
+                .map_or(Ok(T::default()), |text| text.parse())
+        }
+        Ok(Self {
+            start: chosen(environment, "SQUALL_START")?,
+            network: chosen(environment, "SQUALL_NETWORK")?,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_are_read_from_the_environment() {
+        let with = |name: &str, value: &str| {
+            let environment = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+            InstanceOptions::from_environment(&environment)
+        };
+        assert_eq!(with("OTHER", "x"), Ok(InstanceOptions::default()));
+        assert_eq!(
+            with("SQUALL_START", "spawn").unwrap().start,
+            StartMode::Spawn
+        );
+        assert_eq!(
+            with("SQUALL_NETWORK", "none").unwrap().network,
+            NetworkMode::None
+        );
+        assert!(with("SQUALL_NETWORK", "some").is_err());
+    }
 
     #[test]
     fn runtimes_have_one_spelling() {

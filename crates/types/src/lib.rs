@@ -11,8 +11,8 @@ pub mod time;
 
 pub use arn::{FunctionRef, LayerVersionArn, Scope};
 pub use function::{
-    Architecture, CodeRef, FunctionVersion, LayerRef, Runtime, SnapStart, StartMode, TracingMode,
-    VersionKey, VpcConfig,
+    Architecture, CodeRef, FunctionVersion, InstanceOptions, LayerRef, NetworkMode, Runtime,
+    SnapStart, StartMode, TracingMode, VersionKey, VpcConfig,
 };
 pub use invoke::{
     FunctionError, FunctionErrorKind, Invocation, Invoke, InvokeError, Outcome, ThrottleReason,

@@ -1,11 +1,11 @@
 //! Creating, reading, updating and deleting functions.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use types::{
-    CodeRef, FunctionName, FunctionVersion, LayerRef, LayerVersionArn, Qualifier, StartMode,
-    Timestamp, Version,
+    CodeRef, FunctionName, FunctionVersion, InstanceOptions, LayerRef, Qualifier, Timestamp,
+    Version,
 };
 
 use super::error::ControlError;
@@ -16,38 +16,6 @@ use super::model::{
 use super::state::{Draft, State};
 use super::{Catalog, fresh_id, paging, tags};
 
-/// Chooses how instances start; a variable, so that it travels with the
-/// configuration through every tool and does no harm on AWS.
-const START_VARIABLE: &str = "SQUALL_START";
-
-/// Variables that the runtime sets itself.
-const RESERVED_VARIABLES: &[&str] = &[
-    "_HANDLER",
-    "_X_AMZN_TRACE_ID",
-    "AWS_ACCESS_KEY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_DEFAULT_REGION",
-    "AWS_EXECUTION_ENV",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_INITIALIZATION_TYPE",
-    "AWS_LAMBDA_LOG_GROUP_NAME",
-    "AWS_LAMBDA_LOG_STREAM_NAME",
-    "AWS_LAMBDA_MAX_CONCURRENCY",
-    "AWS_LAMBDA_RUNTIME_API",
-    "AWS_REGION",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "LAMBDA_RUNTIME_DIR",
-    "LAMBDA_TASK_ROOT",
-];
-
-const VARIABLES_REFUSED: &str = "Lambda was unable to configure your environment variables because the environment variables you have provided";
-
-/// How much of a too large environment an error message repeats.
-const QUOTED_ENVIRONMENT: usize = 5_000;
-
 impl Catalog {
     /// Creates a function; with `publish`, the answer is version 1.
     pub async fn create_function(
@@ -55,7 +23,7 @@ impl Catalog {
         new: NewFunction,
     ) -> Result<Arc<VersionEntry>, ControlError> {
         self.check_runtime(new.runtime)?;
-        let start = self.check_environment(&new.environment)?;
+        let options = self.check_environment(&new.environment)?;
         tags::check(&new.tags)?;
         self.read(|state| check_free(state, &new.name))?;
         let upload = self.upload(new.code.clone()).await?;
@@ -67,7 +35,7 @@ impl Catalog {
             catalog.check_storage(&draft.state, code.zip_bytes * copies)?;
             let layers = catalog.find_layers(&draft.state, &new.layers)?;
             catalog.check_unzipped(&code, &layers)?;
-            let entry = entry_of(&new, code, layers, start);
+            let entry = entry_of(&new, code, layers, options);
             let mut function = Function {
                 name: new.name.clone(),
                 facts: Facts::new(new.tags),
@@ -162,7 +130,7 @@ impl Catalog {
         if let Some(runtime) = patch.runtime {
             self.check_runtime(runtime)?;
         }
-        let start = match &patch.environment {
+        let options = match &patch.environment {
             Some(environment) => Some(self.check_environment(environment)?),
             None => None,
         };
@@ -176,7 +144,7 @@ impl Catalog {
                 config.layers = catalog.find_layers(&draft.state, arns)?;
                 catalog.check_unzipped(&config.code, &config.layers)?;
             }
-            config.start = start.unwrap_or(config.start);
+            config.options = options.unwrap_or(config.options);
             let log_levels = patch.apply(&mut config, latest.log_levels.clone());
             let answer = function.replace_latest(config, log_levels);
             draft.save(function);
@@ -219,101 +187,6 @@ impl Catalog {
             Ok(())
         })
         .await
-    }
-
-    fn check_runtime(&self, runtime: types::Runtime) -> Result<(), ControlError> {
-        (self.inner.check_runtime)(runtime).map_err(ControlError::invalid)
-    }
-
-    fn check_environment(
-        &self,
-        environment: &BTreeMap<String, String>,
-    ) -> Result<StartMode, ControlError> {
-        let reserved: Vec<&str> = environment
-            .keys()
-            .map(String::as_str)
-            .filter(|name| RESERVED_VARIABLES.contains(name))
-            .collect();
-        if !reserved.is_empty() {
-            return Err(ControlError::invalid(format!(
-                "{VARIABLES_REFUSED} contains reserved keys that are currently not supported for modification. Reserved keys used in this request: {}",
-                reserved.join(", ")
-            )));
-        }
-        let limit = self.inner.limits.environment_bytes;
-        let measured = serde_json::to_string(environment).expect("a map of texts is JSON");
-        if measured.len() > limit {
-            let quoted: String = measured.chars().take(QUOTED_ENVIRONMENT).collect();
-            return Err(ControlError::invalid(format!(
-                "{VARIABLES_REFUSED} exceeded the {}KB limit. String measured: {quoted}",
-                limit / 1024
-            )));
-        }
-        match environment.get(START_VARIABLE) {
-            None => Ok(StartMode::default()),
-            Some(text) => text
-                .parse()
-                .map_err(|error| ControlError::invalid(format!("{START_VARIABLE}: {error}"))),
-        }
-    }
-
-    /// The layers that a client named, checked as AWS checks them.
-    fn find_layers(
-        &self,
-        state: &State,
-        arns: &[LayerVersionArn],
-    ) -> Result<Vec<LayerRef>, ControlError> {
-        let limit = self.inner.limits.layers;
-        if arns.len() > limit {
-            return Err(ControlError::invalid(format!(
-                "Cannot reference more than {limit} layers."
-            )));
-        }
-        let mut seen: HashSet<&str> = HashSet::new();
-        let mut layers: Vec<LayerRef> = Vec::with_capacity(arns.len());
-        for arn in arns {
-            if let Some(code) = self.find_layer(state, arn)? {
-                if !seen.insert(arn.name.as_str()) {
-                    let other = layers.iter().find(|layer| layer.arn.name == arn.name);
-                    let other = other.map_or(arn, |layer| &layer.arn);
-                    return Err(ControlError::invalid(format!(
-                        "Two different versions of the same layer are not allowed to be referenced in the same function. {other} and {arn} are versions of the same layer."
-                    )));
-                }
-                layers.push(LayerRef {
-                    arn: arn.clone(),
-                    code,
-                });
-            } else {
-                return Err(ControlError::invalid(format!(
-                    "Layer version {arn} does not exist."
-                )));
-            }
-        }
-        Ok(layers)
-    }
-
-    fn find_layer(
-        &self,
-        state: &State,
-        arn: &LayerVersionArn,
-    ) -> Result<Option<CodeRef>, ControlError> {
-        let scope = &self.inner.scope;
-        if arn.region != scope.region {
-            return Err(ControlError::invalid(format!(
-                "Layers are not in the same region as the function. Layers are expected to be in region {}.",
-                scope.region
-            )));
-        }
-        if arn.account != scope.account {
-            return Err(ControlError::ForeignLayer {
-                account: scope.account.to_string(),
-                arn: arn.to_string(),
-            });
-        }
-        let layer = state.layers.get(&arn.name);
-        let version = layer.and_then(|layer| layer.versions.get(&arn.version));
-        Ok(version.map(|version| version.code.clone()))
     }
 
     /// A copy of a function to edit.
@@ -416,7 +289,7 @@ fn entry_of(
     new: &NewFunction,
     code: CodeRef,
     layers: Vec<LayerRef>,
-    start: StartMode,
+    options: InstanceOptions,
 ) -> VersionEntry {
     let revision = fresh_id();
     let log_format = new
@@ -442,7 +315,7 @@ fn entry_of(
             architecture: new.architecture,
             tracing: new.tracing,
             snap_start: new.snap_start,
-            start,
+            options,
             log_group: new.logging.group.clone(),
             log_format,
             dead_letter_target: new.dead_letter_target.clone(),

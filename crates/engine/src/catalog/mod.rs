@@ -15,6 +15,7 @@ mod layers;
 mod model;
 mod paging;
 mod permissions;
+mod requirements;
 mod state;
 mod tags;
 #[cfg(test)]

@@ -284,7 +284,7 @@ async fn the_environment_is_checked() {
     new.environment
         .insert("SQUALL_START".to_owned(), "spawn".to_owned());
     let entry = bench.catalog.create_function(new).await.unwrap();
-    assert_eq!(entry.config.start, types::StartMode::Spawn);
+    assert_eq!(entry.config.options.start, types::StartMode::Spawn);
 }
 
 #[tokio::test]

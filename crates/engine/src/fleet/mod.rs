@@ -57,7 +57,7 @@ type Given = (InstanceId, Box<Instance>);
 
 impl Fleet {
     pub(crate) fn new(version: Arc<FunctionVersion>, arn: String, context: Arc<Context>) -> Self {
-        let template = TemplateSlot::new(&version, &context);
+        let template = TemplateSlot::new(&version);
         Self {
             version,
             arn,

@@ -10,7 +10,7 @@ use sandbox::spec::Network;
 use sandbox::{Exit, FunctionFiles, Readiness, Template};
 use serde::Serialize;
 use tokio::sync::OnceCell;
-use types::{FunctionVersion, StartMode};
+use types::{FunctionVersion, InstanceOptions, NetworkMode, StartMode};
 
 use super::start::interpreter;
 use crate::context::Context;
@@ -48,8 +48,7 @@ pub(crate) enum TemplateState {
 
 #[derive(Debug)]
 pub(super) struct TemplateSlot {
-    mode: StartMode,
-    isolated: bool,
+    options: InstanceOptions,
     files: OnceCell<FunctionFiles>,
     /// Held while a template is made: others wait for it.
     making: tokio::sync::Mutex<()>,
@@ -75,13 +74,9 @@ enum Known {
 }
 
 impl TemplateSlot {
-    pub(super) fn new(version: &FunctionVersion, context: &Context) -> Self {
-        let tags = context.tags(&version.name);
-        let mode = tags
-            .get("squall:start")
-            .and_then(|mode| mode.parse().ok())
-            .unwrap_or(version.start);
-        let known = if version.runtime.is_python() && mode != StartMode::Spawn {
+    pub(super) fn new(version: &FunctionVersion) -> Self {
+        let options = version.options;
+        let known = if version.runtime.is_python() && options.start != StartMode::Spawn {
             Known::Nothing
         } else {
             Known::Spawn {
@@ -89,10 +84,7 @@ impl TemplateSlot {
             }
         };
         Self {
-            mode,
-            isolated: tags
-                .get("squall:network")
-                .is_some_and(|value| value == "none"),
+            options,
             files: OnceCell::new(),
             making: tokio::sync::Mutex::new(()),
             attempts: AtomicU64::new(0),
@@ -115,13 +107,13 @@ impl TemplateSlot {
 
     /// Whether the function has a network of its own.
     pub(super) fn is_isolated(&self) -> bool {
-        self.isolated
+        self.options.network == NetworkMode::None
     }
 
     /// The network of the function's instances; without a way out it still
     /// reaches the engine, at the address it is told everywhere.
     pub(super) fn network(&self, context: &Context, more: &[u16]) -> Network {
-        if !self.isolated {
+        if !self.is_isolated() {
             return Network::Host;
         }
         let mut ports = vec![context.settings.api.port()];
@@ -243,7 +235,7 @@ impl TemplateSlot {
             Ok(Readiness::Ready { unsafe_to_fork }) => {
                 *self.log.lock() = log;
                 Ok(match unsafe_to_fork {
-                    Some(reason) if self.mode != StartMode::Fork => Made::Unsafe(reason),
+                    Some(reason) if self.options.start != StartMode::Fork => Made::Unsafe(reason),
                     _ => Made::Template(Arc::new(template)),
                 })
             }

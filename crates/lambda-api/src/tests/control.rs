@@ -129,6 +129,8 @@ async fn functions_that_cannot_be_ours_are_refused_as_on_aws() {
     404 ResourceNotFoundException: Functions from 'eu-west-1' are not reachable in this region ('us-east-1')
     403 AccessDeniedException: User: arn:aws:iam::123456789012:root is not authorized to perform this action on resource: arn:aws:lambda:us-east-1:999999999999:function:f because no resource-based policy allows it
     "#);
+    let nameless = wire.delete("/2015-03-31/functions//code").await;
+    assert_eq!(nameless.status, StatusCode::NOT_FOUND);
     for name in [
         "*",
         "a!",
