@@ -18,8 +18,10 @@ use crate::invocation_log::{InvocationLog, LogTarget};
 use crate::invoke::StreamEvent;
 use crate::runtime_api::RuntimeApi;
 
-/// How often a running invocation's memory is looked at, and its log sent on.
-const WATCH: Duration = Duration::from_millis(100);
+/// When a running invocation's memory is first looked at, and its log sent on;
+/// then less and less often, so that a thousand sleepers cost little.
+const WATCH_FIRST: Duration = Duration::from_millis(100);
+const WATCH_MOST: Duration = Duration::from_secs(1);
 /// How long the end of a process may take to be known after its channel closed.
 const EXIT_PATIENCE: Duration = Duration::from_secs(2);
 /// Most answers and most log lines fit; larger ones grow what they need.
@@ -409,12 +411,16 @@ enum Due {
 struct Watch {
     deadline: Instant,
     next: Instant,
+    pause: Duration,
 }
 
 impl Watch {
     fn new(deadline: Instant) -> Self {
-        let next = deadline.min(Instant::now() + WATCH);
-        Self { deadline, next }
+        Self {
+            deadline,
+            next: deadline.min(Instant::now() + WATCH_FIRST),
+            pause: WATCH_FIRST,
+        }
     }
 
     async fn next(&mut self) -> Due {
@@ -422,7 +428,8 @@ impl Watch {
         if self.next >= self.deadline {
             return Due::Deadline;
         }
-        self.next = self.deadline.min(Instant::now() + WATCH);
+        self.pause = WATCH_MOST.min(self.pause * 2);
+        self.next = self.deadline.min(Instant::now() + self.pause);
         Due::Look
     }
 }

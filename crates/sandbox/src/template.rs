@@ -21,6 +21,8 @@ use crate::python::Interpreter;
 use crate::settings::{FunctionFiles, Isolation, Sandbox};
 use crate::spec::{Network, Role};
 
+/// How long a template may take to fork: far longer than it does under load.
+const FORK_PATIENCE: Duration = Duration::from_secs(20);
 /// How long the end of a template may take to be known.
 const END_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -141,7 +143,10 @@ impl Template {
         let handle = {
             let template = self.control.lock().await;
             template.send(&request, &fds).await.what("ask for a fork")?;
-            let (answer, fds) = template.receive().await.what("wait for a fork")?;
+            // Code of the function has run in there: it may have broken anything.
+            let answer = tokio::time::timeout(FORK_PATIENCE, template.receive()).await;
+            let answer = answer.map_err(|_| SandboxError::Ended)?;
+            let (answer, fds) = answer.what("wait for a fork")?;
             match (serde_json::from_slice(&answer), fds.into_iter().next()) {
                 (Ok(ForkAnswer::Forked), Some(handle)) => handle,
                 (Ok(ForkAnswer::Failed { reason }), _) => {

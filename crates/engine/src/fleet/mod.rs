@@ -76,6 +76,16 @@ impl Fleet {
 
     /// An instance for one invocation: a warm one, or the first that gets free.
     pub(crate) async fn checkout(self: &Arc<Self>) -> Result<Lease, StartFailure> {
+        loop {
+            let mut lease = self.next_lease().await?;
+            // One that ended while it rested is not the invocation's fault.
+            if lease.instance().process.is_alive() {
+                return Ok(lease);
+            }
+        }
+    }
+
+    async fn next_lease(self: &Arc<Self>) -> Result<Lease, StartFailure> {
         let (receiver, effects) = {
             let mut state = self.state.lock();
             state.last_used = Instant::now();
