@@ -11,13 +11,22 @@ pub(crate) fn apply(spec: &JailSpec) -> nix::Result<()> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     setrlimit(Resource::RLIMIT_NOFILE, spec.open_files, spec.open_files)?;
     setrlimit(Resource::RLIMIT_MEMLOCK, LOCKED_BYTES, LOCKED_BYTES)?;
-    if let Some(bytes) = spec.data_bytes {
-        setrlimit(Resource::RLIMIT_DATA, bytes, bytes)?;
-    }
+    let Some(backstop) = spec.backstop else {
+        return Ok(());
+    };
+    setrlimit(
+        Resource::RLIMIT_DATA,
+        backstop.data_bytes,
+        backstop.data_bytes,
+    )?;
     if spec.root.is_some() {
-        // Counted in the guest's own user namespace; without one it would count
-        // everything else that runs under the engine's user.
-        setrlimit(Resource::RLIMIT_NPROC, spec.processes, spec.processes)?;
+        // Without a user namespace this would count everything else that runs
+        // under the engine's user.
+        setrlimit(
+            Resource::RLIMIT_NPROC,
+            backstop.processes,
+            backstop.processes,
+        )?;
     }
     Ok(())
 }

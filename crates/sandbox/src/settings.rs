@@ -12,7 +12,7 @@ use crate::cgroup::Cgroups;
 use crate::guest;
 use crate::process::SandboxError;
 use crate::python::Interpreter;
-use crate::spec::{Bind, JailSpec, Network, Role, RootSpec};
+use crate::spec::{Backstop, Bind, JailSpec, Network, Role, RootSpec};
 
 /// Inside a jail: the function's code, its layers, and our runtime client.
 const TASK: &str = "/var/task";
@@ -23,6 +23,9 @@ const RUNTIME: &str = "/var/runtime";
 const SYSTEM: &[&str] = &[
     "/usr", "/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin",
 ];
+
+/// Instances of one function for which the processes of a backstop suffice.
+const INSTANCES_BEHIND_BACKSTOP: u64 = 1000;
 
 /// Threads that may wait for the kernel's locks over control groups.
 const GROUP_TURNS: usize = 2;
@@ -216,10 +219,12 @@ impl Sandbox {
             environment,
             working_directory: self.task_root(files),
             open_files: settings.open_files.into(),
-            processes: settings.processes.into(),
-            // Private mappings are reserved more freely than they are used; this
-            // only stops what would race past the watch.
-            data_bytes: watched.then(|| (u64::from(files.memory_mb) * 4 + 4096) << 20),
+            backstop: watched.then(|| Backstop {
+                processes: u64::from(settings.processes) + INSTANCES_BEHIND_BACKSTOP * 4,
+                // Private mappings are reserved more freely than they are used;
+                // this only stops what would race past the watch.
+                data_bytes: (u64::from(files.memory_mb) * 4 + 4096) << 20,
+            }),
         }
     }
 

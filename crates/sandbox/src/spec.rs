@@ -19,10 +19,18 @@ pub struct JailSpec {
     pub environment: Vec<(String, String)>,
     pub working_directory: PathBuf,
     pub open_files: u64,
-    /// Per user namespace; a backstop where there is no pids cgroup.
+    /// What stands in for control groups where there are none.
+    pub backstop: Option<Backstop>,
+}
+
+/// Limits of processes where the kernel cannot limit an instance as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backstop {
+    /// Processes and threads of all instances of the function together: they
+    /// share a user namespace, in which the kernel counts them.
     pub processes: u64,
-    /// Bytes of private memory; a backstop where there is no memory cgroup.
-    pub data_bytes: Option<u64>,
+    /// Private memory that one process may reserve.
+    pub data_bytes: u64,
 }
 
 /// The file system that the guest sees, read-only but for `/tmp` and `/dev/shm`.
