@@ -149,7 +149,8 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
-    fn limit(&self, limits: GroupLimits) -> io::Result<()> {
+    /// Sets the limits, at the start or anew.
+    pub fn limit(&self, limits: GroupLimits) -> io::Result<()> {
         if self.version == 2 {
             let path = &self.paths[0];
             fs::write(path.join("memory.max"), limits.memory_bytes.to_string())?;
@@ -159,8 +160,10 @@ impl Cgroup {
             let _ = fs::write(path.join("cpu.weight"), weight.to_string());
         } else {
             let bytes = limits.memory_bytes.to_string();
+            // Absent where the kernel does not count swap. It may never be below
+            // the limit without swap, so a higher one is set before it.
+            let _ = fs::write(self.paths[0].join("memory.memsw.limit_in_bytes"), &bytes);
             fs::write(self.paths[0].join("memory.limit_in_bytes"), &bytes)?;
-            // Absent where the kernel does not count swap.
             let _ = fs::write(self.paths[0].join("memory.memsw.limit_in_bytes"), &bytes);
             fs::write(self.paths[1].join("pids.max"), limits.processes.to_string())?;
             let shares = (1024 * limits.cpu_mb / MB_PER_CPU).clamp(2, 262_144);

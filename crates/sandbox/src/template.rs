@@ -23,6 +23,12 @@ use crate::spec::{Network, Role};
 
 /// How long a template may take to fork: far longer than it does under load.
 const FORK_PATIENCE: Duration = Duration::from_secs(20);
+/// What the kernel counts against a template for each of its forks, page tables
+/// above all, and for how many of them there is to be room.
+const FORK_BYTES: u64 = 1 << 20;
+const FORKS: u64 = 2000;
+/// Forks that have not been moved to a group of their own yet.
+const FORKS_UNDER_WAY: u32 = 1000;
 /// How long the end of a template may take to be known.
 const END_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -116,7 +122,14 @@ impl Template {
             .receive()
             .await
             .what("wait for a template")?;
-        serde_json::from_slice(&bytes).map_err(|_| SandboxError::Ended)
+        let readiness = serde_json::from_slice(&bytes).map_err(|_| SandboxError::Ended)?;
+        if let (Readiness::Ready { .. }, Some(cgroup)) = (&readiness, &self.cgroup) {
+            let mut limits = self.sandbox.limits(&self.files).loading();
+            limits.memory_bytes += FORK_BYTES * FORKS;
+            limits.processes = limits.processes.saturating_add(FORKS_UNDER_WAY);
+            cgroup.limit(limits).what("make room for forks")?;
+        }
+        Ok(readiness)
     }
 
     /// Makes an instance.
