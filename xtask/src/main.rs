@@ -55,8 +55,16 @@ fn run(wanted: Option<&str>) -> Result<bool> {
     let mut clean = true;
     for (name, check) in chosen {
         let report = check(&root())?;
-        for warning in &report.warnings {
-            println!("{name}: warning: {warning}");
+        // All checks together belong into a log: there a number is enough.
+        match report.warnings.len() {
+            0 => {}
+            count if wanted == Some("check") => {
+                println!("{name}: {count} warnings; cargo xtask {name} shows them");
+            }
+            _ => report
+                .warnings
+                .iter()
+                .for_each(|warning| println!("{name}: warning: {warning}")),
         }
         for error in &report.errors {
             println!("{name}: error: {error}");

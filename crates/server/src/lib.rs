@@ -17,6 +17,5 @@ mod settings;
 
 pub use running::{Running, Server, StartError};
 pub use settings::{
-    Config, DEFAULT_DATA, Durability, Flags, Isolation, Network, Settings, SettingsError,
-    parse_address,
+    Config, DEFAULT_DATA, Durability, Flags, Isolation, Settings, SettingsError, parse_address,
 };

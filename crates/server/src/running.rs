@@ -63,7 +63,12 @@ impl StartError {
     /// Whether the user can mend it, rather than we.
     pub fn is_users(&self) -> bool {
         match self {
-            Self::Store(OpenError::InUse { .. } | OpenError::TooNew { .. })
+            // A directory that cannot be made or written to is no fault of ours.
+            Self::Store(
+                OpenError::InUse { .. }
+                | OpenError::TooNew { .. }
+                | OpenError::Store(StoreError::Io { .. }),
+            )
             | Self::Files(_)
             | Self::Listen { .. }
             | Self::NoIsolation { .. } => true,
@@ -279,17 +284,14 @@ async fn sandbox(settings: &Settings) -> Result<Sandbox, StartError> {
             sandbox::Isolation::Namespaces
         }
     };
-    let helper = std::env::current_exe().map_err(|source| StartError::Io {
-        what: "find the program's own file",
-        source,
-    })?;
     let data = std::path::absolute(&settings.data).map_err(|source| StartError::Io {
         what: "find the data directory",
         source,
     })?;
     Ok(Sandbox::new(SandboxSettings {
         isolation,
-        helper,
+        // Not the file's name: a build that replaces it must not mix two versions.
+        helper: "/proc/self/exe".into(),
         unprivileged: (config.function_uid, config.function_gid),
         guest_directory: data.join("guests"),
         group_name: format!("squall-{}", std::process::id()),

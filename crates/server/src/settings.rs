@@ -11,7 +11,7 @@ use std::time::Duration;
 use types::{Scope, limits::Limits};
 
 pub(crate) use config::base64_len;
-pub use config::{Config, Durability, Isolation, Network, parse_address};
+pub use config::{Config, Durability, Isolation, parse_address};
 
 /// The file in the data directory that settings may be written to.
 pub const FILE: &str = "engine.toml";

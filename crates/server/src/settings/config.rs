@@ -21,8 +21,6 @@ pub struct Config {
     pub account: AccountId,
     pub durability: Durability,
     pub isolation: Isolation,
-    /// What functions reach, unless one says otherwise.
-    pub network: Network,
     /// Folders that are searched for Python interpreters before the machine's own.
     pub python_folders: Vec<PathBuf>,
     /// Library folders that every Python function sees, behind its own.
@@ -65,7 +63,6 @@ impl Default for Config {
                 .expect("twelve zeros have the form of an account"),
             durability: Durability::Full,
             isolation: Isolation::Auto,
-            network: Network::Host,
             python_folders: Vec::new(),
             python_packages: Vec::new(),
             function_uid: 65_534,
@@ -99,15 +96,6 @@ pub enum Isolation {
     /// Everything that this machine offers; a start without namespaces is refused.
     Auto,
     /// Plain processes, for systems without namespaces.
-    None,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Network {
-    /// The machine's own, as on AWS.
-    Host,
-    /// The engine's endpoints and nothing else.
     None,
 }
 
