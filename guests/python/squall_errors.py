@@ -26,15 +26,21 @@ def frames(error, skip):
     return traceback.format_list(traceback.extract_tb(error.__traceback__)[skip:])
 
 
+def indent(line):
+    bare = line.lstrip(" ")
+    return "\u00a0" * (len(line) - len(bare)) + bare
+
+
 def log(error):
     """Writes an error to the function's log the way AWS shows it there."""
     text = "[ERROR] %s: %s" % (error["errorType"], error["errorMessage"])
     if not error["errorMessage"]:
         text = "[ERROR] %s" % error["errorType"]
     if error["stackTrace"]:
-        # AWS keeps one record in one line of the pipe: \r inside, \n at its end.
-        text += "\r" + "Traceback (most recent call last):\r"
-        text += "\r".join(line.rstrip("\n").replace("\n", "\r") for line in error["stackTrace"])
+        # AWS keeps one record in one line of the pipe: \r inside, \n at its end,
+        # and indentation that log viewers do not strip.
+        lines = "".join(error["stackTrace"]).rstrip("\n").split("\n")
+        text += "\rTraceback (most recent call last):\r" + "\r".join(map(indent, lines))
     sys.stdout.flush()
     sys.stderr.flush()
     sys.stdout.write(text + "\n")

@@ -8,11 +8,14 @@ privilege, and then makes the process that runs the function.
 
 import _socket
 import ctypes
+import fcntl
 import gc
 import json
 import os
+import stat
 import struct
 import sys
+import time
 
 import squall_errors
 import squall_load
@@ -24,7 +27,8 @@ PACKET = 128 * 1024
 # Linux, the same on every architecture.
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x00020000, 0x08000000, 0x20000000
 MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
-PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_CAP_AMBIENT = 1, 22, 24, 47
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP = 1, 4, 22
+PR_CAPBSET_DROP, PR_CAP_AMBIENT = 24, 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 SECCOMP_MODE_FILTER = 2
 CAP_SYS_ADMIN = 21
@@ -32,9 +36,14 @@ CAPABILITY_VERSION_3 = 0x20080522
 SIGKILL = 9
 SYS_PIDFD_OPEN = 434
 
-# Libraries that hold state which a fork breaks without a thread to show for it.
-# Found by tests/fork_safety: each was forked after its import and then used.
-UNSAFE = ("grpc", "jax", "polars", "ray", "tensorflow", "torch")
+# What breaks in a fork shows as a thread or as an open descriptor, so no library is
+# condemned by its name: torch, tensorflow, jax and grpc can be forked until they
+# are first used, and cannot afterwards.
+#
+# jemalloc's thread (pyarrow brings it, and so does pandas where it finds pyarrow)
+# only tidies up; jemalloc is ready for forks and works on without it.
+HARMLESS_THREADS = ("jemalloc_bg_thd",)
+HARMLESS_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -60,7 +69,7 @@ def run_template():
     gc.collect()
     gc.freeze()
     unsafe = unsafe_to_fork()
-    flush()
+    squall_serve.flush()
     control.send(json.dumps({"ready": {"unsafe_to_fork": unsafe}}).encode())
     # Where forks are unsafe the engine lets go of this process, unless the
     # function's owner knows better.
@@ -73,27 +82,83 @@ def warm_up():
     squall_serve.run(lambda event, context: event, meta, b"{}", os.environ)
 
 
-def flush():
-    sys.stdout.flush()
-    sys.stderr.flush()
-
-
 def unsafe_to_fork():
-    """What would not survive a fork, or None.
+    """What would not survive a fork, or None. tests/test_fork_safety.py has the cases.
 
-    Libraries such as OpenBLAS stop their threads just before a fork; whatever
-    thread is left after a trial belongs to somebody who does not.
+    Seen here: pools of threads that wait for work (OpenMP under scikit-learn, xgboost,
+    lightgbm, numba and torch; polars, tensorflow, jax, duckdb, grpc channels), threads
+    of the module's own, connections, event loops and files that forks would share.
+    A few of those would survive (Arrow's threads, duckdb's); they cannot be told from
+    the others, and SQUALL_START=fork is there for them.
+
+    Not seen: memory that is shared on purpose (locks and arrays of multiprocessing),
+    and what the module has remembered of its own process, such as its number.
     """
-    for name in UNSAFE:
-        if name in sys.modules:
-            return name
-    flush()
+    return live_threads() or shared_descriptor()
+
+
+def live_threads():
+    """Whose threads a fork would lose.
+
+    Libraries such as OpenBLAS stop their threads just before a fork and start them
+    again when they need them; a thread that is left after a trial belongs to somebody
+    who does not.
+    """
+    squall_serve.flush()
     pid = os.fork()
     if pid == 0:
         os._exit(0)
     os.waitpid(pid, 0)
-    threads = len(os.listdir("/proc/self/task"))
-    return None if threads == 1 else "%d live threads" % (threads - 1)
+    # A thread that has been joined is listed for another moment.
+    for _ in range(10):
+        count = len([name for name in thread_names() if name not in HARMLESS_THREADS]) - 1
+        if count == 0:
+            return None
+        time.sleep(0.005)
+    return "%d live thread%s" % (count, "" if count == 1 else "s")
+
+
+def thread_names():
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            with open("/proc/self/task/%s/comm" % thread) as file:
+                yield file.read().rstrip("\n")
+        except OSError:
+            pass  # it has ended
+
+
+def shared_descriptor():
+    """What forks would take turns with: they would read each other's answers from a
+    connection, lose events of a shared loop, and move each other's place in a file."""
+    for name in sorted(os.listdir("/proc/self/fd"), key=int):
+        descriptor = int(name)
+        if descriptor <= CONTROL:
+            continue
+        try:
+            target = os.readlink("/proc/self/fd/" + name)
+            status = os.fstat(descriptor)
+        except OSError:
+            continue  # the one that listed the others
+        if stat.S_ISDIR(status.st_mode) or target in HARMLESS_DEVICES:
+            continue
+        if target.startswith("/"):
+            if not is_mapped(descriptor, status):
+                return "open file %s" % target
+        else:
+            # "socket:[1234]", "pipe:[1234]", "anon_inode:[eventpoll]"
+            kind = target.rpartition("anon_inode:")[2].strip("[]").partition(":")[0]
+            return "open %s" % kind
+    return None
+
+
+def is_mapped(descriptor, status):
+    """Whether a file is there to be mapped, only to be read: its place in the file
+    means nothing then."""
+    if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
+        return False
+    with open("/proc/self/maps") as maps:
+        inodes = {line.split(None, 5)[4] for line in maps}
+    return str(status.st_ino) in inodes
 
 
 class Forks:
@@ -184,6 +249,8 @@ class Forks:
             drop_privileges(request["filters"])
         pid = os.fork()
         if pid:
+            # The function runs under the same user: it must not reach in here.
+            libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
             os.close(channel)
             watch(pid, control)
         control.close()

@@ -25,16 +25,36 @@ request_header = struct.Struct("<II")
 answer_header = struct.Struct("<BII")
 
 
-class Encoder(json.JSONEncoder):
-    """JSON as AWS's runtime writes it: decimals become numbers."""
+plain = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class DecimalEncoder(json.JSONEncoder):
+    """Puts a mark where a decimal stands: numbers of their kind json cannot write."""
+
+    def __init__(self, mark):
+        super().__init__(ensure_ascii=False)
+        self.mark = mark
+        self.found = []
 
     def default(self, value):
         if isinstance(value, decimal.Decimal):
-            return int(value) if value == value.to_integral_value() else float(value)
+            self.found.append(str(value))
+            return self.mark
         return super().default(value)
 
 
-encode = Encoder(ensure_ascii=False, allow_nan=True).encode
+def encode(value):
+    """JSON as AWS's runtime writes it: decimals are numbers with all their digits."""
+    try:
+        return plain(value)
+    except TypeError:
+        mark = os.urandom(16).hex()
+        encoder = DecimalEncoder(mark)
+        parts = encoder.encode(value).split('"%s"' % mark)
+        if len(parts) == 1:
+            raise
+        found = encoder.found + [""]
+        return "".join(part + number for part, number in zip(parts, found))
 
 
 class Channel:
@@ -140,7 +160,25 @@ def serve(handler, environ, channel):
             os._exit(0)
         try:
             kind, answer = run(handler, *request, environ)
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+        except SystemExit as error:
+            leave(error)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            leave(SystemExit(1))
+        flush()
         channel.send(kind, answer)
+
+
+def flush():
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def leave(request):
+    """Ends the process the way `sys.exit` would have ended a script."""
+    code = request.code
+    if not (code is None or isinstance(code, int)):
+        print(code, file=sys.stderr)
+        code = 1
+    flush()
+    os._exit((code or 0) & 0xFF)

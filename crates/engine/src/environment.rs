@@ -1,6 +1,7 @@
 //! The environment variables of an instance: AWS's, then the function's own.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use sandbox::{FunctionFiles, Interpreter, Sandbox};
 use types::FunctionVersion;
@@ -21,6 +22,7 @@ pub(crate) fn of_version(
         .map_or(String::new(), |folder| format!("{}:", folder.display()));
     let fixed = [
         ("AWS_DEFAULT_REGION", region.clone()),
+        ("AWS_ENDPOINT_URL", endpoint(settings.api)),
         (
             "AWS_EXECUTION_ENV",
             format!("AWS_Lambda_{}", version.runtime),
@@ -61,6 +63,16 @@ pub(crate) fn of_version(
         .collect();
     environment.extend(version.environment.clone());
     environment
+}
+
+/// Where a function finds the engine: an address to connect to, also where the
+/// engine listens on all of them.
+fn endpoint(api: SocketAddr) -> String {
+    if api.ip().is_unspecified() {
+        format!("http://127.0.0.1:{}", api.port())
+    } else {
+        format!("http://{api}")
+    }
 }
 
 /// What an instance has of its own.

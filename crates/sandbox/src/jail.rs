@@ -272,6 +272,8 @@ fn reap(
         }
         ForkResult::Parent { child } => child,
     };
+    // The guest runs under the same user: it must not reach into this process.
+    prctl::set_dumpable(false).step("hide from the guest")?;
     lock_down(spec)?;
     loop {
         let status = match waitpid(None, None) {

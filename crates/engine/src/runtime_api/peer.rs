@@ -4,8 +4,14 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::sync::watch;
+
+/// The kernel's lists of sockets and of children are not snapshots: read while
+/// others come and go they can miss an entry. So a stranger is looked at again.
+const LOOKS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Decides over connections to one instance's Runtime API.
 #[derive(Debug, Clone)]
@@ -35,16 +41,24 @@ impl PeerCheck {
         let Some(root) = root else {
             return false;
         };
-        // Reads `/proc`, once for each connection.
-        let known = tokio::task::spawn_blocking(move || {
-            socket_inode(peer).is_some_and(|inode| {
-                sandbox::process_tree(root)
-                    .into_iter()
-                    .any(|pid| holds(pid, inode))
-            })
-        });
-        known.await.unwrap_or(false)
+        for _ in 0..LOOKS {
+            // Reads `/proc`, once for each connection.
+            let known = tokio::task::spawn_blocking(move || belongs_to(root, peer));
+            if known.await.unwrap_or(false) {
+                return true;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        false
     }
+}
+
+fn belongs_to(root: i32, peer: SocketAddr) -> bool {
+    socket_inode(peer).is_some_and(|inode| {
+        sandbox::process_tree(root)
+            .into_iter()
+            .any(|pid| holds(pid, inode))
+    })
 }
 
 /// The inode of the socket whose local address is `peer`.
