@@ -58,6 +58,7 @@ def eventually(check, what="condition", deadline=None, every=0.02):
         if result:
             return result
         if time.monotonic() > end:
+            what = what() if callable(what) else what
             raise AssertionError(f"not in time: {what}; last seen: {result!r}")
         time.sleep(every)
 

@@ -198,9 +198,7 @@ def test_layers_and_code_share_one_limit(awslambda):
             )  # fmt: skip
         error = caught.value.response["Error"]
         assert error["Code"] == "InvalidParameterValueException"
-        assert "Layers consume more than the available size of 262144000 bytes" in error["Message"] or (
-            "Unzipped size must be smaller than 262144000 bytes" in error["Message"]
-        )
+        assert "exceeds the maximum allowed size of 262144000 bytes" in error["Message"]
     finally:
         name, version = arn.split(":")[-2:]
         awslambda.delete_layer_version(LayerName=name, VersionNumber=int(version))
@@ -242,7 +240,7 @@ def test_a_malformed_name_is_refused_by_every_call(engine, name):
         answer = call(engine, method, path, b"{}" if method == "PUT" else b"")
         # Below the path, a name that is no name may as well be an unknown path.
         assert 400 <= answer.status < 500, (method, path, answer)
-        assert answer.code, (method, answer)
+        assert answer.code or answer.status == 414, (method, answer)
         assert b"<html" not in answer.body.lower()
         assert len(answer.body) < 4000
 
@@ -289,7 +287,6 @@ BAD_SETTINGS = [
     ({"Layers": "x"}, ""),
     ({"Architectures": ["sparc"]}, "rchitecture"),
     ({"TracingConfig": {"Mode": "Loud"}}, "racing|mode"),
-    ({"Tags": {"": "x"}}, ""),
     ({"Code": {}}, ""),
     ({"Code": {"ZipFile": "not base64!"}}, ""),
     ({"Code": {"ImageUri": "x"}}, ""),
@@ -316,10 +313,9 @@ def test_a_bad_setting_is_refused_and_named(engine, canary, settings, words):
     assert re.search(words, message.get("message") or message.get("Message")), answer
     if "Code" in settings or "PackageType" in settings or None in settings.values():
         return
-    updated = call(engine, "PUT", f"/2015-03-31/functions/{canary}/configuration", json.dumps(settings).encode())
-    if "Architectures" in settings or "Tags" in settings:  # not part of this call
-        return
-    assert updated.status == 400, updated
+    if "Architectures" not in settings:  # which is no part of that call
+        updated = call(engine, "PUT", f"/2015-03-31/functions/{canary}/configuration", json.dumps(settings).encode())
+        assert updated.status == 400, updated
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"7", b'"x"', b"\xff\xfe", b"{}" * 2, b"[" * 100_000, b'{"a":' * 50_000, b'{"FunctionName":"a","FunctionName":"b"}'], ids=lambda body: ascii(body[:20]))
@@ -411,7 +407,7 @@ def test_bytes_that_are_no_request(engine, request_bytes):
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(65536):
                 pass
-        except (ConnectionResetError, BrokenPipeError):
+        except OSError:  # it hung up on us, which it may
             pass
     assert call(engine, "GET", "/2015-03-31/functions").status == 200
 

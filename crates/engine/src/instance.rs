@@ -143,18 +143,20 @@ impl Instance {
             } = self;
             let conversation = converse(channel, task, deadline_ms, &mut peak_mb);
             tokio::pin!(conversation);
+            let mut log_open = true;
             let mut chunk = [0; READ_BYTES];
             loop {
                 tokio::select! {
                     biased;
                     outcome = &mut conversation => break outcome,
-                    read = process.logs.read(&mut chunk) => match read {
+                    read = process.logs.read(&mut chunk), if log_open => match read {
                         Ok(count) if count > 0 => {
                             log.write(&chunk[..count]);
                             log.flush_if_due(logs).await;
                         }
-                        // The pipe is closed: only the channel can tell more.
-                        _ => break (&mut conversation).await,
+                        // Closed: by the function itself, or by its end, of which
+                        // the process tells.
+                        _ => log_open = false,
                     },
                     exit = process.exited() => break Err(Failure::Exited(exit)),
                     event = watch.next() => {

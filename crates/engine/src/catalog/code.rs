@@ -28,6 +28,9 @@ impl Upload {
     }
 }
 
+/// A zip that begins with the record that ends every zip has no entries.
+const ZIP_END: &[u8] = b"PK\x05\x06";
+
 impl Drop for Upload {
     fn drop(&mut self) {
         // If the transaction failed, or never came, this is garbage; if it went
@@ -67,7 +70,7 @@ impl Catalog {
                 limit: limits.zip_bytes,
             });
         }
-        if zip.is_empty() {
+        if zip.is_empty() || zip.starts_with(ZIP_END) {
             return Err(ControlError::invalid(
                 "Uploaded file must be a non-empty zip",
             ));

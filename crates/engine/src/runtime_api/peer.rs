@@ -30,7 +30,7 @@ impl PeerCheck {
     }
 
     /// A program may connect before the engine has heard that it runs.
-    pub(crate) async fn admits(mut self, peer: SocketAddr) -> bool {
+    pub(crate) async fn admits(mut self, peer: SocketAddr, own: SocketAddr) -> bool {
         let root = match &mut self {
             Self::OwnNetwork => return true,
             Self::Tree(root) => match root.wait_for(Option::is_some).await {
@@ -43,7 +43,7 @@ impl PeerCheck {
         };
         for _ in 0..LOOKS {
             // Reads `/proc`, once for each connection.
-            let known = tokio::task::spawn_blocking(move || belongs_to(root, peer));
+            let known = tokio::task::spawn_blocking(move || belongs_to(root, peer, own));
             if known.await.unwrap_or(false) {
                 return true;
             }
@@ -53,26 +53,33 @@ impl PeerCheck {
     }
 }
 
-fn belongs_to(root: i32, peer: SocketAddr) -> bool {
-    socket_inode(peer).is_some_and(|inode| {
+fn belongs_to(root: i32, peer: SocketAddr, own: SocketAddr) -> bool {
+    socket_inode(peer, own).is_some_and(|inode| {
         sandbox::process_tree(root)
             .into_iter()
             .any(|pid| holds(pid, inode))
     })
 }
 
-/// The inode of the socket whose local address is `peer`.
-fn socket_inode(peer: SocketAddr) -> Option<u64> {
-    let SocketAddr::V4(peer) = peer else {
-        return None;
-    };
-    let address = u32::from_le_bytes(peer.ip().octets());
-    let wanted = format!("{address:08X}:{:04X}", peer.port());
+/// The inode of the socket at the other end of a connection: both addresses
+/// count, as one port can be in use towards several others.
+fn socket_inode(peer: SocketAddr, own: SocketAddr) -> Option<u64> {
+    let (peer, own) = (kernel_form(peer)?, kernel_form(own)?);
     let table = fs::read_to_string("/proc/net/tcp").ok()?;
     table.lines().skip(1).find_map(|line| {
-        let mut fields = line.split_whitespace();
-        (fields.nth(1)? == wanted).then(|| fields.nth(7)?.parse().ok())?
+        let mut fields = line.split_whitespace().skip(1);
+        let matches = fields.next()? == peer && fields.next()? == own;
+        matches.then(|| fields.nth(6)?.parse().ok())?
     })
+}
+
+/// An address as `/proc/net/tcp` writes it.
+fn kernel_form(address: SocketAddr) -> Option<String> {
+    let SocketAddr::V4(address) = address else {
+        return None;
+    };
+    let host = u32::from_le_bytes(address.ip().octets());
+    Some(format!("{host:08X}:{:04X}", address.port()))
 }
 
 fn holds(pid: i32, inode: u64) -> bool {
@@ -95,16 +102,17 @@ mod tests {
     async fn a_socket_is_found_with_its_owner() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let inode = socket_inode(client.local_addr().unwrap()).unwrap();
+        let (peer, address) = (client.local_addr().unwrap(), listener.local_addr().unwrap());
+        let inode = socket_inode(peer, address).unwrap();
+        assert_eq!(socket_inode(peer, peer), None);
         let own = i32::try_from(std::process::id()).unwrap();
         assert!(holds(own, inode));
         assert!(!holds(1, inode));
-        let peer = client.local_addr().unwrap();
         let (check, root) = PeerCheck::tree();
         root.send(Some(own)).unwrap();
-        assert!(check.clone().admits(peer).await);
+        assert!(check.clone().admits(peer, address).await);
         // A process that is not there holds nothing.
         root.send(Some(i32::MAX)).unwrap();
-        assert!(!check.admits(peer).await);
+        assert!(!check.admits(peer, address).await);
     }
 }

@@ -58,7 +58,11 @@ pub(super) async fn accept(
         }
         let (check, shared) = (check.clone(), Arc::clone(&shared));
         connections.spawn(async move {
-            if check.admits(peer).await {
+            let admitted = match stream.local_addr() {
+                Ok(own) => check.admits(peer, own).await,
+                Err(_) => false,
+            };
+            if admitted {
                 connection(stream, shared).await;
             } else {
                 tracing::warn!(%peer, "a stranger tried an instance's runtime socket");
