@@ -355,6 +355,17 @@ def available_kb() -> int:
 
 # The report
 
+HOW = """
+How it is measured. Client and engine share the machine, one engine at a time. The
+no-op is called over keep-alive connections by bench/loadgen, with one prepared and
+signed request. boto3 clients are processes of their own; beside them stands boto3
+against a server that only says `null`, which nothing can pass. A new instance is
+forced by holding all others busy, and called through boto3. A fresh process is
+`python -c` with the same computation, once with the libraries installed (byte code
+at hand) and once with the files of the layers (none, as in a Lambda). Squall checks
+signatures, isolates instances and keeps logs and records in all of this;
+serverless-offline does none of it, MiniStack keeps logs.
+"""
 
 def report(measured) -> str:
     machine = measured["machine"]
@@ -387,7 +398,7 @@ def report(measured) -> str:
     ]  # fmt: skip
     text = f"## The engine\n\n{results.machine()}; {results.when()}, commit {results.commit()}.\n\n"
     text += results.table(["", *names, "what the machine allows"], rows)
-    text += "\n\n" + ratios(measured) + many(measured)
+    text += "\n\n" + ratios(measured) + many(measured) + HOW
     return text
 
 

@@ -16,7 +16,9 @@ use tokio::sync::Mutex;
 use crate::cgroup::Cgroup;
 use crate::control::{Control, LogPipe};
 use crate::filter;
-use crate::process::{Process, SandboxError, What, pid_of, pidfd_open, remove_later};
+use crate::process::{
+    Process, SandboxError, What, memory_of_tree, pid_of, pidfd_open, remove_later,
+};
 use crate::python::Interpreter;
 use crate::settings::{FunctionFiles, Isolation, Sandbox};
 use crate::spec::{Network, Role};
@@ -218,7 +220,7 @@ impl Template {
         self.cgroup
             .as_ref()
             .and_then(Cgroup::anonymous_bytes)
-            .unwrap_or(0)
+            .unwrap_or_else(|| memory_of_tree(self.pid))
     }
 
     /// Whether the kernel ended it for using too much memory.

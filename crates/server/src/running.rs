@@ -117,6 +117,7 @@ pub struct Running {
     isolation: String,
     connections: Connections,
     engine: Engine,
+    iam: Arc<Iam>,
     store: Arc<Store>,
 }
 
@@ -154,7 +155,7 @@ impl Server {
             limits: settings.config.limits.clone(),
             lambda: LambdaApi::new(engine.clone(), endpoints(&address)),
             logs,
-            account: AccountApi::new(iam),
+            account: AccountApi::new(iam.clone()),
             own: OwnPages::new(engine.clone(), &settings, &address, &isolation),
         });
         connections.serve(api, api_port.clone());
@@ -177,6 +178,7 @@ impl Server {
             isolation,
             connections,
             engine,
+            iam,
             store,
         })
     }
@@ -207,6 +209,7 @@ impl Running {
         self.engine
             .shutdown(self.settings.shutdown_patience())
             .await;
+        self.iam.drain().await;
         self.store.close().await;
         tracing::info!("stopped");
     }
