@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness import unique
+from harness import eventually, unique
 
 # Runs what the test sends: an attempt is then a few lines beside its test.
 PROBE = """
@@ -485,3 +485,28 @@ if result["engine"] == "ok":
     # Answers and logs work all the same.
     answer = functions.invoke(shut_name, {"code": "print('heard')\nresult = 1"}, LogType="Tail")
     assert "heard" in harness.tail_of(answer)
+
+
+def test_listeners_in_networks_that_are_gone_are_closed(engine, functions, awslambda):
+    """Each network had a listener of the engine's, which stayed open until its end."""
+
+    def open_sockets():
+        folder = f"/proc/{engine.process.pid}/fd"
+        targets = []
+        for name in os.listdir(folder):
+            try:
+                targets.append(os.readlink(f"{folder}/{name}"))
+            except OSError:
+                pass  # closed meanwhile
+        return len([target for target in targets if target.startswith("socket:")])
+
+    before = open_sockets()
+    alone = {"Variables": {"SQUALL_NETWORK": "none"}}
+    names = [functions.make(PROBE, Environment=alone, MemorySize=256) for _ in range(4)]
+    for name in names:
+        assert functions.call(name, {"code": "result = 1"})
+    assert open_sockets() >= before + len(names)
+    for name in names:
+        awslambda.delete_function(FunctionName=name)
+    # One more or less may be a client's connection.
+    eventually(lambda: open_sockets() <= before + 1, "the listeners are closed")

@@ -1,11 +1,13 @@
 //! What all fleets share.
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::sync::{Arc, OnceLock};
 
 use sandbox::{FunctionFiles, Interpreter, Sandbox};
 use store::{Store, UnpackLimits};
 use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use types::{FunctionVersion, Runtime};
 
@@ -17,14 +19,22 @@ use crate::settings::EngineSettings;
 /// Functions that are loaded at the same time: loading is all processor work.
 const LOADS_PER_CPU: usize = 2;
 
+/// A listener inside a function's own network, to be served as the API.
+#[derive(Debug)]
+pub struct Door {
+    pub listener: TcpListener,
+    /// The network is gone: nobody can come in any more.
+    pub closed: CancellationToken,
+}
+
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) settings: EngineSettings,
     pub(crate) store: Arc<Store>,
     pub(crate) sandbox: Sandbox,
     pub(crate) tasks: TaskTracker,
-    /// Listeners inside functions' own networks, to be served as the API.
-    pub(crate) listeners: mpsc::Sender<std::net::TcpListener>,
+    /// Ways to the API from inside functions' own networks.
+    doors: mpsc::Sender<Door>,
     /// Held while a function is loaded.
     pub(crate) loads: Semaphore,
     interpreters: OnceLock<Vec<Interpreter>>,
@@ -37,7 +47,7 @@ impl Context {
         settings: EngineSettings,
         store: Arc<Store>,
         sandbox: Sandbox,
-        listeners: mpsc::Sender<std::net::TcpListener>,
+        doors: mpsc::Sender<Door>,
     ) -> Self {
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -45,7 +55,7 @@ impl Context {
             store,
             sandbox,
             tasks: TaskTracker::new(),
-            listeners,
+            doors,
             loads: Semaphore::new(cpus * LOADS_PER_CPU),
             interpreters: OnceLock::new(),
             catalog: OnceLock::new(),
@@ -133,10 +143,20 @@ impl Context {
         environment::of_version(version, &self.settings, &self.sandbox, files, interpreter)
     }
 
-    /// Passes listeners of a function's own network on to be served.
-    pub(crate) async fn serve_api(&self, listener: std::net::TcpListener) {
-        if self.listeners.send(listener).await.is_err() {
-            tracing::debug!("nobody serves the API inside functions' networks");
+    /// Has the API served inside a function's own network, until what is
+    /// returned is dropped.
+    pub(crate) async fn open_doors(
+        &self,
+        listeners: impl IntoIterator<Item = TcpListener>,
+    ) -> Vec<DropGuard> {
+        let mut open = Vec::new();
+        for listener in listeners {
+            let closed = CancellationToken::new();
+            open.push(closed.clone().drop_guard());
+            if self.doors.send(Door { listener, closed }).await.is_err() {
+                tracing::debug!("nobody serves the API inside functions' networks");
+            }
         }
+        open
     }
 }

@@ -14,7 +14,7 @@ use types::{FunctionName, FunctionVersion, Limits, Qualifier, Runtime, Scope, Ve
 
 use crate::catalog::{Catalog, CatalogChange, OpenError};
 use crate::concurrency::Concurrency;
-use crate::context::Context;
+use crate::context::{Context, Door};
 use crate::events;
 use crate::fleet::{Fleet, TemplateState};
 use crate::settings::EngineSettings;
@@ -22,7 +22,7 @@ use crate::settings::EngineSettings;
 /// Changes of the catalog that may wait for the fleets to follow.
 const CHANGES: usize = 1024;
 /// Networks of functions that may wait to be served.
-const LISTENERS: usize = 64;
+const DOORS: usize = 64;
 /// How often idle instances and templates are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
@@ -46,7 +46,7 @@ pub(crate) struct Inner {
     /// Wakes the worker of asynchronous events.
     pub(crate) accepted: Notify,
     closing: CancellationToken,
-    listeners: Mutex<Option<mpsc::Receiver<std::net::TcpListener>>>,
+    doors: Mutex<Option<mpsc::Receiver<Door>>>,
 }
 
 impl Engine {
@@ -56,13 +56,13 @@ impl Engine {
         store: Arc<Store>,
         sandbox: Sandbox,
     ) -> Result<Self, StartError> {
-        let (listeners, listeners_queue) = mpsc::channel(LISTENERS);
+        let (doors, doors_queue) = mpsc::channel(DOORS);
         let (changes, changes_queue) = mpsc::channel(CHANGES);
         let context = Arc::new(Context::new(
             settings.clone(),
             Arc::clone(&store),
             sandbox,
-            listeners,
+            doors,
         ));
         let check = {
             let context = Arc::clone(&context);
@@ -77,7 +77,7 @@ impl Engine {
                 fleets: Mutex::new(HashMap::new()),
                 accepted: Notify::new(),
                 closing: CancellationToken::new(),
-                listeners: Mutex::new(Some(listeners_queue)),
+                doors: Mutex::new(Some(doors_queue)),
             }),
         };
         engine.run_beside(follow_catalog(engine.clone(), changes_queue));
@@ -119,8 +119,8 @@ impl Engine {
 
     /// Listeners inside functions' own networks, on which the API is to be
     /// served. To be taken once.
-    pub fn take_listeners(&self) -> Option<mpsc::Receiver<std::net::TcpListener>> {
-        self.inner.listeners.lock().take()
+    pub fn take_doors(&self) -> Option<mpsc::Receiver<Door>> {
+        self.inner.doors.lock().take()
     }
 
     /// Instances that stand ready for a qualifier with provisioned concurrency.

@@ -11,6 +11,7 @@ use store::Logs;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
+use tokio_util::sync::DropGuard;
 use types::{Invocation, Timestamp};
 
 use crate::failure::Failure;
@@ -53,6 +54,8 @@ pub(crate) struct Instance {
     pub(crate) channel: Channel,
     pub(crate) log: LogTarget,
     pub(crate) start: StartKind,
+    /// Ways to the API from a network of its own, open as long as it lives.
+    pub(crate) _doors: Vec<DropGuard>,
     /// How long it took to make, told with its first invocation.
     pub(crate) init: Duration,
     pub(crate) born: Timestamp,

@@ -22,6 +22,7 @@ mod listing;
 mod runtime_api;
 mod settings;
 
+pub use context::Door;
 pub use engine::{Engine, StartError};
 pub use invoke::{ResponseStream, StreamEvent};
 pub use listing::{InstanceInfo, TemplateInfo};

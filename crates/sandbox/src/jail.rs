@@ -24,6 +24,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{self, ForkResult, Gid, Pid, Uid, fork};
 
 use crate::control;
+use crate::process::pidfd_open;
 use crate::spec::{HelperMessage, JailSpec, Network, Role};
 use crate::{filter, rlimits, root};
 
@@ -212,7 +213,7 @@ fn start_guest(
 
 /// The keeper: ends with process 1, or ends it when the engine is gone.
 fn keep(control: &OwnedFd, child: Pid) -> Result<Infallible, JailError> {
-    let watch = pidfd_open(child).step("watch process 1")?;
+    let watch = pidfd_open(child.as_raw()).step("watch process 1")?;
     loop {
         let mut fds = [
             // No events asked for: only the hang-up of the engine's end wakes us.
@@ -397,17 +398,6 @@ fn copy_to(from: RawFd, to: RawFd) -> io::Result<()> {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }
-}
-
-fn pidfd_open(pid: Pid) -> io::Result<OwnedFd> {
-    // SAFETY: the call takes two integers.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let fd = RawFd::try_from(fd).expect("descriptors are small");
-    // SAFETY: the call made a new descriptor that nothing else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 fn send(control: &OwnedFd, message: &HelperMessage, fds: &[RawFd]) -> io::Result<()> {

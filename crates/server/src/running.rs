@@ -8,7 +8,7 @@ use std::time::Duration;
 use account_api::AccountApi;
 use aws_wire::sigv4::{Credentials, Verifier};
 use engine::iam::Iam;
-use engine::{Engine, EngineSettings};
+use engine::{Door, Engine, EngineSettings};
 use lambda_api::LambdaApi;
 use logs_api::LogsApi;
 use sandbox::{Sandbox, SandboxSettings};
@@ -217,17 +217,17 @@ impl Running {
 
 /// Functions without a network reach the API through listeners inside their own.
 fn serve_inside(connections: &Connections, engine: &Engine, port: Arc<ApiPort>) {
-    let Some(mut listeners) = engine.take_listeners() else {
+    let Some(mut doors) = engine.take_doors() else {
         return;
     };
     let inner = connections.clone();
     connections.run(async move {
-        while let Some(listener) = listeners.recv().await {
+        while let Some(Door { listener, closed }) = doors.recv().await {
             let listener = listener
                 .set_nonblocking(true)
                 .and_then(|()| TcpListener::from_std(listener));
             match listener {
-                Ok(listener) => inner.serve(listener, port.clone()),
+                Ok(listener) => inner.serve_until(&closed, listener, port.clone()),
                 Err(error) => tracing::warn!(%error, "cannot serve a function's own network"),
             }
         }

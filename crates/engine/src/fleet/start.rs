@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use sandbox::spec::Network;
 use sandbox::{FunctionFiles, Interpreter, Process};
 use serde_json::json;
+use tokio_util::sync::DropGuard;
 use types::{FunctionVersion, Runtime, Timestamp};
 
 use super::template_slot::{Start, TemplateSlot};
@@ -40,6 +41,7 @@ pub(super) async fn instance(
             stream,
         },
         start: made.start,
+        _doors: made.doors,
         init: begun.elapsed(),
         born: Timestamp::now(),
         served: 0,
@@ -51,6 +53,7 @@ struct Made {
     process: Process,
     channel: Channel,
     start: StartKind,
+    doors: Vec<DropGuard>,
     init_log: Vec<u8>,
 }
 
@@ -73,6 +76,7 @@ async fn python(
                     process,
                     channel: Channel::direct(runtime),
                     start: StartKind::Fork,
+                    doors: vec![],
                     init_log: slot.take_log(),
                 });
             }
@@ -102,9 +106,7 @@ async fn spawned_python(
         .spawn_python(interpreter, &files, environment, network)
         .await
         .map_err(Failure::from)?;
-    for listener in process.listeners.drain(..) {
-        context.serve_api(listener).await;
-    }
+    let doors = context.open_doors(process.listeners.drain(..)).await;
     let runtime = process
         .runtime
         .take()
@@ -112,6 +114,7 @@ async fn spawned_python(
     loaded(
         process,
         Channel::direct(runtime),
+        doors,
         context.settings.init_timeout,
     )
     .await
@@ -143,16 +146,15 @@ async fn program(
             .listeners
             .pop()
             .ok_or_else(|| lost("its runtime listener"))?;
-        for listener in process.listeners.drain(..) {
-            context.serve_api(listener).await;
-        }
+        let doors = context.open_doors(process.listeners.drain(..)).await;
         runtime
             .set_nonblocking(true)
             .map_err(|error| io_failure(&error))?;
         let listener =
             tokio::net::TcpListener::from_std(runtime).map_err(|error| io_failure(&error))?;
         let api = RuntimeApi::serve(listener, PeerCheck::OwnNetwork);
-        return loaded(process, Channel::Http(api), context.settings.init_timeout).await;
+        let limit = context.settings.init_timeout;
+        return loaded(process, Channel::Http(api), doors, limit).await;
     }
     let (listener, address) = RuntimeApi::bind()
         .await
@@ -166,13 +168,15 @@ async fn program(
         .await
         .map_err(Failure::from)?;
     let _ = root.send(Some(process.pid()));
-    loaded(process, Channel::Http(api), context.settings.init_timeout).await
+    let limit = context.settings.init_timeout;
+    loaded(process, Channel::Http(api), vec![], limit).await
 }
 
 /// Waits until a started instance is ready for its first event.
 async fn loaded(
     process: Process,
     mut channel: Channel,
+    doors: Vec<DropGuard>,
     limit: Duration,
 ) -> Result<Made, StartFailure> {
     let (result, init_log) = instance::loaded(&process, &mut channel, limit).await;
@@ -181,6 +185,7 @@ async fn loaded(
             process,
             channel,
             start: StartKind::Spawn,
+            doors,
             init_log,
         }),
         Err(failure) => Err(StartFailure {

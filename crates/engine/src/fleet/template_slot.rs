@@ -10,6 +10,7 @@ use sandbox::spec::Network;
 use sandbox::{Exit, FunctionFiles, Readiness, Template};
 use serde::Serialize;
 use tokio::sync::OnceCell;
+use tokio_util::sync::DropGuard;
 use types::{FunctionVersion, InstanceOptions, NetworkMode, StartMode};
 
 use super::start::interpreter;
@@ -59,13 +60,15 @@ pub(super) struct TemplateSlot {
     log: Mutex<Vec<u8>>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum Known {
     Nothing,
     Loading,
     Template {
         template: Arc<Template>,
         load: Duration,
+        /// Open as long as the network of the template and its forks is there.
+        _doors: Vec<DropGuard>,
     },
     Spawn {
         reason: String,
@@ -145,8 +148,9 @@ impl TemplateSlot {
         let made = self.make(version, context).await;
         self.attempts.fetch_add(1, Ordering::AcqRel);
         let (known, result) = match made {
-            Ok(Made::Template(template)) => (
+            Ok(Made::Template(template, doors)) => (
                 Known::Template {
+                    _doors: doors,
                     template: Arc::clone(&template),
                     load: begun.elapsed(),
                 },
@@ -185,7 +189,7 @@ impl TemplateSlot {
         match &*self.known.lock() {
             Known::Nothing => TemplateState::None,
             Known::Loading => TemplateState::Loading,
-            Known::Template { template, load } => TemplateState::Ready {
+            Known::Template { template, load, .. } => TemplateState::Ready {
                 pid: template.pid(),
                 memory_bytes: template.memory_bytes(),
                 load_ms: u64::try_from(load.as_millis()).unwrap_or(u64::MAX),
@@ -226,9 +230,7 @@ impl TemplateSlot {
             )
             .await
             .map_err(Failure::from)?;
-        for listener in template.take_listeners() {
-            context.serve_api(listener).await;
-        }
+        let doors = context.open_doors(template.take_listeners()).await;
         let mut log = Vec::new();
         let readiness = readiness(&template, context.settings.init_timeout, &mut log).await;
         match readiness {
@@ -236,7 +238,7 @@ impl TemplateSlot {
                 *self.log.lock() = log;
                 Ok(match unsafe_to_fork {
                     Some(reason) if self.options.start != StartMode::Fork => Made::Unsafe(reason),
-                    _ => Made::Template(Arc::new(template)),
+                    _ => Made::Template(Arc::new(template), doors),
                 })
             }
             Ok(Readiness::InitError { error }) => Err(StartFailure {
@@ -252,7 +254,7 @@ impl TemplateSlot {
 }
 
 enum Made {
-    Template(Arc<Template>),
+    Template(Arc<Template>, Vec<DropGuard>),
     Unsafe(String),
 }
 

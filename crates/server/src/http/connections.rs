@@ -57,10 +57,21 @@ impl Connections {
 
     /// Serves a port on a listener until the end.
     pub fn serve<P: Port>(&self, listener: TcpListener, port: Arc<P>) {
-        let this = self.clone();
+        self.serve_until(&self.drain.child_token(), listener, port);
+    }
+
+    /// Serves a port on a listener until it is `closed`, or until the end.
+    pub fn serve_until<P: Port>(
+        &self,
+        closed: &CancellationToken,
+        listener: TcpListener,
+        port: Arc<P>,
+    ) {
+        let (this, closed) = (self.clone(), closed.clone());
         self.tasks.spawn(async move {
             tokio::select! {
                 () = this.drain.cancelled() => {}
+                () = closed.cancelled() => {}
                 () = this.accept(&listener, &port) => {}
             }
         });
@@ -96,11 +107,13 @@ impl Connections {
 
     async fn accept<P: Port>(&self, listener: &TcpListener, port: &Arc<P>) {
         loop {
-            let Ok(slot) = self.slots.clone().acquire_owned().await else {
-                return;
-            };
             match listener.accept().await {
                 Ok((stream, peer)) => {
+                    // After the accept: a listener on which nothing happens must
+                    // not keep a slot from the others.
+                    let Ok(slot) = self.slots.clone().acquire_owned().await else {
+                        return;
+                    };
                     let connection = self.clone().connection(stream, peer, port.clone(), slot);
                     self.tasks.spawn(connection);
                 }
