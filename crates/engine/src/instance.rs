@@ -152,6 +152,16 @@ impl Instance {
                 tokio::select! {
                     biased;
                     outcome = &mut conversation => break outcome,
+                    // Before the log: a flood of it must not hide the deadline.
+                    event = watch.next() => {
+                        log.flush_if_due(logs).await;
+                        if event == Due::Deadline {
+                            break Err(Failure::TimedOut { seconds: task.timeout_seconds });
+                        }
+                        if process.memory_bytes() > u64::from(task.memory_mb) << 20 {
+                            break Err(Failure::OutOfMemory);
+                        }
+                    }
                     read = process.logs.read(&mut chunk), if log_open => match read {
                         Ok(count) if count > 0 => {
                             log.write(&chunk[..count]);
@@ -162,15 +172,6 @@ impl Instance {
                         _ => log_open = false,
                     },
                     exit = process.exited() => break Err(Failure::Exited(exit)),
-                    event = watch.next() => {
-                        log.flush_if_due(logs).await;
-                        if event == Due::Deadline {
-                            break Err(Failure::TimedOut { seconds: task.timeout_seconds });
-                        }
-                        if process.memory_bytes() > u64::from(task.memory_mb) << 20 {
-                            break Err(Failure::OutOfMemory);
-                        }
-                    }
                 }
             }
         };

@@ -38,7 +38,7 @@ const END_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Readiness {
-    /// `unsafe_to_fork` names what would not survive: threads, or a library.
+    /// `unsafe_to_fork` names what would not survive: threads, or a descriptor.
     Ready { unsafe_to_fork: Option<String> },
     /// The error object that AWS's runtime would report.
     InitError { error: serde_json::Value },

@@ -159,7 +159,7 @@ mod tests {
                 {"function": "fit", "version": "$LATEST", "state": "ready", "pid": 41,
                  "memory_bytes": 104_857_600, "load_ms": 812, "reason": null},
                 {"function": "lake", "version": "3", "state": "not_used", "pid": null,
-                 "memory_bytes": 0, "load_ms": null, "reason": "polars is loaded"},
+                 "memory_bytes": 0, "load_ms": null, "reason": "9 live threads"},
             ],
         });
         let listing: Listing = serde_json::from_value(listing).unwrap();
@@ -171,7 +171,7 @@ fit          $LATEST  idle   fork        7  3.0 MB   1m   42
 
 TEMPLATE OF  VERSION  STATE     LOADED IN  MEMORY  PID  NOTE
 fit          $LATEST  ready        812 ms  100 MB   41
-lake         3        not used          -       -    -  polars is loaded
+lake         3        not used          -       -    -  9 live threads
 "
         );
     }
