@@ -183,6 +183,36 @@ def test_gigabytes_of_log(arena, arena_functions, neighbour):
     assert_recovers(arena_functions, name)
 
 
+def test_a_log_without_end_does_not_outlive_the_timeout(arena_functions, neighbour):
+    name = hostile(
+        arena_functions,
+        """
+        block = (b"x" * 1023 + b"\\n") * 64
+        while True:
+            os.write(1, block)
+        """,
+        Timeout=2,
+    )
+    answer = neighbour(arena_functions.invoke, name)
+    assert json.loads(answer["Payload"].read())["errorType"] == "Sandbox.Timedout"
+    assert_recovers(arena_functions, name)
+
+
+def test_a_child_that_floods_the_log_does_not_hold_up_the_answer(arena_functions, neighbour):
+    name = hostile(
+        arena_functions,
+        """
+        if os.fork() == 0:
+            while True:
+                os.write(1, b"y" * 4096)
+        return "answered"
+        """,
+        Timeout=20,
+    )
+    answer = neighbour(arena_functions.invoke, name)
+    assert json.loads(answer["Payload"].read()) == "answered"
+
+
 def test_one_endless_line_of_log(arena_functions, neighbour):
     name = hostile(
         arena_functions,

@@ -15,7 +15,7 @@ use tokio_util::sync::DropGuard;
 use types::{Invocation, Timestamp};
 
 use crate::failure::Failure;
-use crate::invocation_log::{InvocationLog, LogTarget};
+use crate::invocation_log::{InvocationLog, LogTarget, keep_init_log};
 use crate::invoke::StreamEvent;
 use crate::runtime_api::RuntimeApi;
 
@@ -211,10 +211,7 @@ impl Instance {
 
     /// Takes what was written before the answer and is still in the pipe.
     fn drain(&self, log: &mut InvocationLog) {
-        let mut chunk = [0; 4096];
-        while let Some(count) = self.process.logs.read_now(&mut chunk) {
-            log.write(&chunk[..count]);
-        }
+        self.process.logs.drain(|bytes| log.write(bytes));
     }
 }
 
@@ -253,20 +250,19 @@ pub(crate) async fn loaded(
                 Err(Failure::Exited(Exit::Killed)) => Err(ended(process).await),
                 other => other,
             },
+            // Before the log: a flood of it must not hide the deadline.
+            () = &mut deadline => {
+                break Err(Failure::InitTimeout { seconds: limit.as_secs_f64() });
+            }
             read = process.logs.read(&mut chunk), if log_open => match read {
-                Ok(count) if count > 0 => log.extend_from_slice(&chunk[..count]),
+                Ok(count) if count > 0 => keep_init_log(&mut log, &chunk[..count]),
                 _ => log_open = false,
             },
             // A program that speaks HTTP ends without closing any channel.
             exit = process.exited() => break Err(known_end(process, exit)),
-            () = &mut deadline => {
-                break Err(Failure::InitTimeout { seconds: limit.as_secs_f64() });
-            }
         }
     };
-    while let Some(count) = process.logs.read_now(&mut chunk) {
-        log.extend_from_slice(&chunk[..count]);
-    }
+    process.logs.drain(|bytes| keep_init_log(&mut log, bytes));
     (result, log)
 }
 

@@ -16,6 +16,16 @@ const LINE_BYTES: usize = 256 * 1024;
 /// How long a line may wait while the invocation runs.
 const FLUSH_AFTER: Duration = Duration::from_millis(100);
 
+/// What is kept of a log written while a function is loaded.
+const INIT_LOG_BYTES: usize = 1024 * 1024;
+
+/// Adds to the log of a function that is being loaded; past its bound the rest
+/// is dropped.
+pub(crate) fn keep_init_log(log: &mut Vec<u8>, bytes: &[u8]) {
+    let room = INIT_LOG_BYTES.saturating_sub(log.len());
+    log.extend_from_slice(&bytes[..room.min(bytes.len())]);
+}
+
 /// Where an instance's log goes.
 #[derive(Debug, Clone)]
 pub(crate) struct LogTarget {
@@ -221,6 +231,15 @@ mod tests {
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert_eq!(lines[1], "1234");
         assert!(lines[2].contains("limit"));
+    }
+
+    #[test]
+    fn a_flood_while_loading_is_bounded() {
+        let mut log = Vec::new();
+        for _ in 0..3 {
+            keep_init_log(&mut log, &vec![b'x'; INIT_LOG_BYTES / 2 + 1]);
+        }
+        assert_eq!(log.len(), INIT_LOG_BYTES);
     }
 
     #[test]

@@ -14,6 +14,8 @@ use tokio::io::unix::AsyncFd;
 /// More than any description of a jail needs.
 const MESSAGE_BYTES: usize = 128 * 1024;
 const MESSAGE_FDS: usize = 8;
+/// What an unprivileged process can make a pipe hold.
+const LARGEST_PIPE: usize = 1024 * 1024;
 
 /// The engine's end of a control socket.
 #[derive(Debug)]
@@ -73,6 +75,18 @@ impl LogPipe {
                 nix::unistd::read(fd, buffer).map_err(io::Error::from)
             })
             .await
+    }
+
+    /// Takes what is there now. Bounded by what a pipe can hold: a writer that
+    /// goes on must not keep the reader for ever.
+    pub fn drain(&self, mut take: impl FnMut(&[u8])) {
+        let mut chunk = [0; 4096];
+        for _ in 0..LARGEST_PIPE / chunk.len() {
+            match self.read_now(&mut chunk) {
+                Some(count) => take(&chunk[..count]),
+                None => return,
+            }
+        }
     }
 
     /// Reads what is there now, without waiting and whatever the runtime's

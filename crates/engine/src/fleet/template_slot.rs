@@ -16,6 +16,7 @@ use types::{FunctionVersion, InstanceOptions, NetworkMode, StartMode};
 use super::start::interpreter;
 use crate::context::Context;
 use crate::failure::{Failure, StartFailure};
+use crate::invocation_log::keep_init_log;
 
 const LOG_CHUNK: usize = 16 * 1024;
 
@@ -277,18 +278,17 @@ async fn readiness(
                 Ok(word) => Ok(word),
                 Err(_) => Err(died(template).await),
             },
-            read = template.logs.read(&mut chunk), if open => match read {
-                Ok(count) if count > 0 => log.extend_from_slice(&chunk[..count]),
-                _ => open = false,
-            },
+            // Before the log: a flood of it must not hide the deadline.
             () = &mut deadline => {
                 break Err(Failure::InitTimeout { seconds: limit.as_secs_f64() });
             }
+            read = template.logs.read(&mut chunk), if open => match read {
+                Ok(count) if count > 0 => keep_init_log(log, &chunk[..count]),
+                _ => open = false,
+            },
         }
     };
-    while let Some(count) = template.logs.read_now(&mut chunk) {
-        log.extend_from_slice(&chunk[..count]);
-    }
+    template.logs.drain(|bytes| keep_init_log(log, bytes));
     result
 }
 
