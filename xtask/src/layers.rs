@@ -10,11 +10,19 @@ use serde::Deserialize;
 use crate::Report;
 
 /// From the bottom up.
-const ROWS: [&[&str]; 6] = [
+const ROWS: [&[&str]; 7] = [
     &["types"],
-    &["aws-wire", "sandbox", "store"],
+    &["aws-wire", "policy", "sandbox", "store"],
+    &["buckets", "rules"],
     &["engine"],
-    &["account-api", "gateway", "lambda-api", "logs-api"],
+    &[
+        "account-api",
+        "events-api",
+        "gateway",
+        "lambda-api",
+        "logs-api",
+        "s3-api",
+    ],
     &["server"],
     &["squall"],
 ];

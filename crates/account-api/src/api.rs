@@ -42,7 +42,10 @@ impl AccountApi {
         let action = form.get("Action").unwrap_or_default();
         let service = Service::of_version(form.get("Version"));
         let answer = match service {
-            Service::Iam => self.iam_operation(action, &form, &caller).await,
+            Service::Iam => match self.permit(action, &form, &caller) {
+                Ok(()) => self.iam_operation(action, &form, &caller).await,
+                Err(refused) => Err(refused),
+            },
             Service::Sts => self.sts_operation(action, &form, &caller),
         };
         match answer {
@@ -101,8 +104,8 @@ impl AccountApi {
     ) -> Result<Answer, ApiError> {
         match action {
             "GetCallerIdentity" => Ok(Self::get_caller_identity(caller)),
-            "AssumeRole" => self.assume_role(form),
-            "GetSessionToken" => self.get_session_token(form),
+            "AssumeRole" => self.assume_role(form, caller),
+            "GetSessionToken" => self.get_session_token(form, caller),
             _ => Err(ApiError::unknown_action(action, Service::Sts)),
         }
     }

@@ -5,6 +5,7 @@ mod answer;
 mod api;
 mod error;
 mod page;
+mod permit;
 mod policies;
 mod roles;
 mod sts;

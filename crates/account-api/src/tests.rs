@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aws_wire::form;
+use aws_wire::sigv4::{Identity, Principal};
 use bytes::Bytes;
 use engine::iam::Iam;
 use http::{Request, StatusCode};
@@ -37,6 +38,16 @@ fn account() -> Account {
 
 impl Account {
     async fn call(&self, action: &str, parameters: &[(&str, &str)]) -> (StatusCode, String) {
+        self.call_as(None, action, parameters).await
+    }
+
+    /// As a role's session, if it is named, else as the owner.
+    async fn call_as(
+        &self,
+        session: Option<&str>,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> (StatusCode, String) {
         let version = match action {
             "GetCallerIdentity" | "AssumeRole" | "GetSessionToken" => "2011-06-15",
             _ => "2010-05-08",
@@ -46,7 +57,20 @@ impl Account {
             let value = form::encode(value);
             body.extend(["&", name, "=", &value]);
         }
-        let request = Request::post("/").body(Bytes::from(body)).unwrap();
+        let mut request = Request::post("/").body(Bytes::from(body)).unwrap();
+        if let Some(session) = session {
+            let account = "123456789012".parse().unwrap();
+            request.extensions_mut().insert(Identity {
+                access_key: "ASIA".to_owned(),
+                principal: Principal {
+                    arn: format!("arn:aws:sts::123456789012:assumed-role/{session}"),
+                    user_id: "AROA:f".to_owned(),
+                    ..Principal::root(account)
+                },
+                region: "us-east-1".to_owned(),
+                service: "iam".to_owned(),
+            });
+        }
         let (head, body) = self.api.handle(request).await.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         (head.status, String::from_utf8(bytes.to_vec()).unwrap())
@@ -290,4 +314,55 @@ async fn refusals_have_the_codes_of_aws() {
     )
     .await;
     check("GetUser", &[("UserName", "u")], (404, "NoSuchEntity")).await;
+}
+
+/// What a role is denied everywhere else it could give itself here.
+#[tokio::test]
+async fn a_role_gives_itself_nothing() {
+    const ADMIN: (&str, &str) = ("PolicyArn", "arn:aws:iam::aws:policy/AdministratorAccess");
+    let account = account();
+    let trust = ("AssumeRolePolicyDocument", TRUST);
+    for name in ["limited", "strong"] {
+        account.ok("CreateRole", &[("RoleName", name), trust]).await;
+    }
+    let limited = ("RoleName", "limited");
+    let policy = [limited, ("PolicyName", "p"), ("PolicyDocument", ALLOW)];
+    account.ok("PutRolePolicy", &policy).await;
+    let as_role = async |action: &str, parameters: &[(&str, &str)]| {
+        let answer = account.call_as(Some("limited/f"), action, parameters);
+        let (status, text) = answer.await;
+        (status.as_u16(), inside(&text, "Code").to_owned())
+    };
+    let denied = (403, "AccessDenied".to_owned());
+    for (action, parameters) in [
+        ("AttachRolePolicy", &[limited, ADMIN][..]),
+        ("PutRolePolicy", &policy),
+        ("DeleteRole", &[limited]),
+        ("CreateRole", &[("RoleName", "new"), trust]),
+        (
+            "UpdateAssumeRolePolicy",
+            &[limited, ("PolicyDocument", TRUST)],
+        ),
+        ("ListRoles", &[]),
+        ("GetSessionToken", &[]),
+        (
+            "AssumeRole",
+            &[
+                ("RoleArn", "arn:aws:iam::123456789012:role/strong"),
+                ("RoleSessionName", "x"),
+            ],
+        ),
+    ] {
+        assert_eq!(as_role(action, parameters).await, denied, "{action}");
+    }
+    assert_eq!(as_role("GetCallerIdentity", &[]).await.0, 200);
+    // What its policies allow, it may, and on nothing else.
+    let read = r#"{"Statement": [{"Effect": "Allow", "Action": "iam:GetRole", "Resource": "arn:aws:iam::123456789012:role/limited"}]}"#;
+    let read = [limited, ("PolicyName", "q"), ("PolicyDocument", read)];
+    account.ok("PutRolePolicy", &read).await;
+    assert_eq!(as_role("GetRole", &[limited]).await.0, 200);
+    assert_eq!(as_role("GetRole", &[("RoleName", "strong")]).await, denied);
+    // A role that is not recorded has nothing to be held to.
+    let unknown = account.call_as(Some("any/f"), "ListRoles", &[]).await;
+    assert_eq!(unknown.0, StatusCode::OK);
 }

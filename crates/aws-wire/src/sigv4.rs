@@ -5,11 +5,13 @@ mod canonical;
 mod claim;
 mod error;
 mod key;
+mod post;
 mod sign;
 mod verify;
 
 pub use claim::{CredentialScope, credential_scope};
 pub use error::AuthError;
 pub use key::{Credentials, Identity, Key, KeySource, Principal};
-pub use sign::{SignError, Signing, presign, sign};
+pub use post::policy_signature;
+pub use sign::{SignError, Signing, presign, sign, sign_streamed};
 pub use verify::Verifier;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aws_wire::sigv4::{
     AuthError, Credentials, Identity, Key, KeySource, Principal, Signing, Verifier,
-    credential_scope, presign, sign,
+    credential_scope, presign, sign, sign_streamed,
 };
 use base64::Engine;
 use http::request::Parts;
@@ -380,6 +380,29 @@ fn our_presigned_urls_are_let_in() {
         assert!(at(59_000).is_ok(), "{:?}", at(59_000));
         assert!(at(61_000).is_err());
     }
+}
+
+#[test]
+fn a_streamed_body_is_not_signed_but_all_else_is() {
+    let credentials = ours(None);
+    let now = Timestamp(vectors().now);
+    let signing = Signing {
+        credentials: &credentials,
+        region: "eu-west-1",
+        service: "s3",
+        now,
+    };
+    let request = Request::put("http://localhost:1/b/a%20b?partNumber=1")
+        .header("x-amz-checksum-crc64nvme", "rosUhgp5mIg=");
+    let (mut parts, ()) = request.body(()).unwrap().into_parts();
+    sign_streamed(&mut parts, signing).unwrap();
+    let verifier = verifier(&vectors().secret, None, None);
+    let check = |parts: &Parts| verifier.verify(parts, b"whatever comes", &["s3"], now);
+    assert!(check(&parts).is_ok());
+    // The checksum that vouches for the body cannot be exchanged.
+    let other = "AAAAAAAAAAA=".parse().unwrap();
+    parts.headers.insert("x-amz-checksum-crc64nvme", other);
+    assert!(check(&parts).is_err());
 }
 
 proptest! {

@@ -14,6 +14,7 @@ use types::{FunctionVersion, Runtime};
 use crate::catalog::Catalog;
 use crate::environment;
 use crate::failure::Failure;
+use crate::iam::Iam;
 use crate::settings::EngineSettings;
 
 /// Functions that are loaded at the same time: loading is all processor work.
@@ -32,6 +33,7 @@ pub(crate) struct Context {
     pub(crate) settings: EngineSettings,
     pub(crate) store: Arc<Store>,
     pub(crate) sandbox: Sandbox,
+    pub(crate) iam: Arc<Iam>,
     pub(crate) tasks: TaskTracker,
     /// Ways to the API from inside functions' own networks.
     doors: mpsc::Sender<Door>,
@@ -47,6 +49,7 @@ impl Context {
         settings: EngineSettings,
         store: Arc<Store>,
         sandbox: Sandbox,
+        iam: Arc<Iam>,
         doors: mpsc::Sender<Door>,
     ) -> Self {
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
@@ -54,6 +57,7 @@ impl Context {
             settings,
             store,
             sandbox,
+            iam,
             tasks: TaskTracker::new(),
             doors,
             loads: Semaphore::new(cpus * LOADS_PER_CPU),

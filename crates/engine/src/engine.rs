@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use buckets::Buckets;
 use parking_lot::Mutex;
 use sandbox::Sandbox;
 use store::Store;
@@ -17,6 +18,7 @@ use crate::concurrency::Concurrency;
 use crate::context::{Context, Door};
 use crate::events;
 use crate::fleet::{Fleet, TemplateState};
+use crate::iam::Iam;
 use crate::settings::EngineSettings;
 
 /// Changes of the catalog that may wait for the fleets to follow.
@@ -55,6 +57,8 @@ impl Engine {
         settings: EngineSettings,
         store: Arc<Store>,
         sandbox: Sandbox,
+        iam: Arc<Iam>,
+        buckets: Buckets,
     ) -> Result<Self, StartError> {
         let (doors, doors_queue) = mpsc::channel(DOORS);
         let (changes, changes_queue) = mpsc::channel(CHANGES);
@@ -62,13 +66,15 @@ impl Engine {
             settings.clone(),
             Arc::clone(&store),
             sandbox,
+            iam,
             doors,
         ));
         let check = {
             let context = Arc::clone(&context);
             Box::new(move |runtime: Runtime| context.check_runtime(runtime))
         };
-        let catalog = Catalog::open(store, settings.scope, settings.limits, check, changes).await?;
+        let (scope, limits) = (settings.scope, settings.limits);
+        let catalog = Catalog::open(store, buckets, scope, limits, check, changes).await?;
         context.set_catalog(catalog);
         let engine = Self {
             inner: Arc::new(Inner {
@@ -93,6 +99,11 @@ impl Engine {
 
     pub fn store(&self) -> &Arc<Store> {
         &self.inner.context.store
+    }
+
+    /// Roles and keys, and what they permit.
+    pub fn iam(&self) -> &Arc<Iam> {
+        &self.inner.context.iam
     }
 
     pub fn scope(&self) -> &Scope {

@@ -8,15 +8,18 @@ use bytes::Bytes;
 use store::{NewEvent, Record};
 use tokio::sync::{mpsc, oneshot};
 use types::{
-    FunctionVersion, Invocation, Invoke, InvokeError, Outcome, RequestId, Timestamp, Version,
+    FunctionName, FunctionVersion, Invocation, Invoke, InvokeError, Outcome, RequestId, Timestamp,
+    Version,
 };
 
+use crate::catalog::RecursiveLoop;
 use crate::concurrency::Slot;
 use crate::engine::Engine;
 use crate::failure::{Failure, StartFailure};
 use crate::fleet::{Fleet, Lease};
 use crate::instance::{Answer, Task, log_stream};
 use crate::invocation_log::{InvocationLog, LogTarget, Report};
+use crate::lineage::{self, Trace};
 
 /// Pieces of a streamed answer that may wait for a slow client.
 const STREAM_PIECES: usize = 16;
@@ -47,7 +50,7 @@ pub enum StreamEvent {
 
 impl Invoke for Engine {
     async fn invoke(&self, invocation: Invocation) -> Result<Outcome, InvokeError> {
-        let admitted = self.admit(invocation)?;
+        let admitted = self.admit(invocation).await?;
         let (sender, receiver) = oneshot::channel();
         let engine = self.clone();
         // A task of its own: the function runs on when the client goes away.
@@ -73,7 +76,7 @@ impl Engine {
         &self,
         invocation: Invocation,
     ) -> Result<ResponseStream, InvokeError> {
-        let admitted = self.admit(invocation)?;
+        let admitted = self.admit(invocation).await?;
         let request_id = admitted.invocation.request_id;
         let version = admitted.version.version;
         let (sender, mut chunks) = mpsc::channel(STREAM_PIECES);
@@ -116,14 +119,17 @@ impl Engine {
         if self.is_closing() {
             return Err(InvokeError::ShuttingDown);
         }
+        // Every attempt at the event belongs to the same chain of requests.
+        let trace = Trace::of(invocation.trace_id.as_deref(), invocation.request_id);
         let event = NewEvent {
-            request_id: invocation.request_id,
-            function: invocation.function,
             qualifier: invocation.qualifier,
-            payload: invocation.payload,
             client_context: invocation.client_context,
-            trace_id: invocation.trace_id,
-            accepted: Timestamp::now(),
+            trace_id: Some(trace.header()),
+            ..NewEvent::new(
+                invocation.request_id,
+                invocation.function,
+                invocation.payload,
+            )
         };
         match self
             .store()
@@ -158,7 +164,7 @@ impl Engine {
         })
     }
 
-    fn admit(&self, invocation: Invocation) -> Result<Admitted, InvokeError> {
+    async fn admit(&self, mut invocation: Invocation) -> Result<Admitted, InvokeError> {
         if self.is_closing() {
             return Err(InvokeError::ShuttingDown);
         }
@@ -168,6 +174,12 @@ impl Engine {
         if size > limit {
             return Err(InvokeError::PayloadTooLarge { size, limit });
         }
+        let trace = Trace::of(invocation.trace_id.as_deref(), invocation.request_id);
+        if let Some(depth) = self.too_deep(&trace, &invocation.function) {
+            self.report_loop(&invocation, &version, depth).await;
+            return Err(InvokeError::Looped { depth });
+        }
+        invocation.trace_id = Some(trace.entered(&invocation.function));
         let catalog = self.catalog();
         let slot = self
             .inner
@@ -185,6 +197,34 @@ impl Engine {
             fleet,
             slot,
         })
+    }
+
+    /// How often the chain has run the function, if that is often enough and its
+    /// owner did not say that it is meant to go round.
+    fn too_deep(&self, trace: &Trace, function: &FunctionName) -> Option<u32> {
+        let depth = trace.depth(function);
+        if depth < lineage::DEEPEST {
+            return None;
+        }
+        let allowed = self.catalog().recursive_loop(function);
+        (!matches!(allowed, Ok(RecursiveLoop::Allow))).then_some(depth)
+    }
+
+    /// Says in the engine's log and the function's that a loop was stopped.
+    async fn report_loop(&self, invocation: &Invocation, version: &FunctionVersion, depth: u32) {
+        let (request, function) = (invocation.request_id, &version.name);
+        tracing::warn!(%function, %request, depth, "a recursive loop is stopped");
+        let target = LogTarget {
+            group: version.log_group().into(),
+            stream: log_stream(version.version),
+        };
+        let mut log = InvocationLog::new(target, self.limits().log_bytes_per_invocation);
+        log.text(format!(
+            "[squall] RequestId: {request} A recursive loop was stopped: the function {function} \
+             has run {depth} times in one chain of requests and is not run again. If it is meant \
+             to go round, allow that with PutFunctionRecursionConfig (RecursiveLoop: Allow)."
+        ));
+        log.flush(self.store().logs()).await;
     }
 
     /// Everything between admission and the answer.

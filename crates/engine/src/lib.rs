@@ -18,6 +18,7 @@ pub mod iam;
 mod instance;
 mod invocation_log;
 mod invoke;
+mod lineage;
 mod listing;
 mod runtime_api;
 mod settings;

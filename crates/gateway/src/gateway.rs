@@ -9,8 +9,10 @@ use aws_wire::{Body, body};
 use bytes::Bytes;
 use engine::Engine;
 use engine::catalog::{FunctionUrl, UrlAuth, UrlInvokeMode};
+use engine::iam::Ask;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
+use policy::Context;
 use types::{Invocation, Invoke, Qualifier, RequestId, Timestamp};
 
 use crate::event::{self, Facts};
@@ -118,11 +120,15 @@ impl Gateway {
     fn let_in(&self, call: &Call<'_>) -> Result<Option<Identity>, Refusal> {
         let url = call.url;
         match url.auth {
-            UrlAuth::AwsIam => self
-                .verifier
-                .verify(call.parts, call.body, &["lambda"], Timestamp::now())
-                .map(Some)
-                .map_err(Refusal::Signature),
+            UrlAuth::AwsIam => {
+                let now = Timestamp::now();
+                let identity = self
+                    .verifier
+                    .verify(call.parts, call.body, &["lambda"], now)
+                    .map_err(Refusal::Signature)?;
+                self.permit(url, &identity)?;
+                Ok(Some(identity))
+            }
             UrlAuth::None => {
                 let qualifier = url.alias.clone().map(Qualifier::Alias);
                 let policy = self
@@ -141,6 +147,29 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// Who signs as a role may call what the role's policies, or the function's,
+    /// let it call.
+    fn permit(&self, url: &FunctionUrl, identity: &Identity) -> Result<(), Refusal> {
+        let qualifier = url.alias.clone().map(Qualifier::Alias);
+        let (name, qualifier) = (&url.function, qualifier.as_ref());
+        let catalog = self.engine.catalog();
+        let policy = catalog.resource_policy(name, qualifier);
+        let ask = Ask {
+            principal_arn: &identity.principal.arn,
+            action: "lambda:InvokeFunctionUrl",
+            resource: &catalog.arn(name, qualifier),
+            resource_policy: policy.as_ref(),
+            context: &Context::new().with("lambda:FunctionUrlAuthType", "AWS_IAM"),
+        };
+        let permitted = self.engine.iam().authorize(&ask);
+        permitted.map_err(|denied| {
+            tracing::debug!(%denied, "a function URL was not called");
+            Refusal::Forbidden
+        })
+    }
+}
+
 struct Call<'a> {
     parts: &'a Parts,
     body: &'a Bytes,
@@ -150,7 +179,8 @@ struct Call<'a> {
     trace_id: String,
 }
 
-fn source(parts: &Parts) -> IpAddr {
+/// The client's address, where the server put it.
+pub(crate) fn source(parts: &Parts) -> IpAddr {
     let address = parts.extensions.get::<SocketAddr>();
     address.map_or(Ipv4Addr::LOCALHOST.into(), SocketAddr::ip)
 }

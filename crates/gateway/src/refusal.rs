@@ -10,7 +10,8 @@ use types::InvokeError;
 pub(crate) enum Refusal {
     #[error("no function URL of this name")]
     NotFound,
-    #[error("the URL's policy lets nobody in who does not sign")]
+    /// The policy lets nobody in who does not sign, or not who signed.
+    #[error("no policy lets the caller in")]
     Forbidden,
     #[error("the signature does not hold")]
     Signature(#[source] AuthError),
@@ -62,6 +63,11 @@ fn not_run(error: &InvokeError) -> (StatusCode, &'static str, String) {
             StatusCode::PAYLOAD_TOO_LARGE,
             "RequestTooLargeException",
             format!("Request must be smaller than {limit} bytes for the InvokeFunction operation"),
+        ),
+        InvokeError::Looped { .. } => (
+            StatusCode::BAD_REQUEST,
+            "RecursiveInvocationException",
+            "Recursive Invocation".to_owned(),
         ),
         InvokeError::ShuttingDown | InvokeError::QueueFull => (
             StatusCode::SERVICE_UNAVAILABLE,

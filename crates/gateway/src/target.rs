@@ -23,9 +23,7 @@ impl Target {
         let header = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = header.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
         let host = host.map(without_port).unwrap_or_default();
-        if let Some((id, rest)) = host.split_once('.')
-            && rest.split('.').next() == Some(LABEL)
-        {
+        if let Some(id) = id_in(host) {
             return Some(Self {
                 id: id.to_ascii_lowercase(),
                 path: if path.is_empty() { "/" } else { path }.to_owned(),
@@ -41,6 +39,16 @@ impl Target {
             domain: format!("{id}.{LABEL}.{region}.localhost"),
         })
     }
+}
+
+/// Whether a host stands for a function URL, whatever the path.
+pub(crate) fn is_url_host(host: &str) -> bool {
+    id_in(without_port(host)).is_some()
+}
+
+fn id_in(host: &str) -> Option<&str> {
+    let (id, rest) = host.split_once('.')?;
+    (rest.split('.').next() == Some(LABEL)).then_some(id)
 }
 
 fn without_port(host: &str) -> &str {

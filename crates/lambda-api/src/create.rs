@@ -6,7 +6,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use engine::catalog::{CodeSource, NewFunction};
+use engine::catalog::{CodeSource, NewFunction, ObjectCode};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 use types::{Architecture, FunctionName, Runtime};
@@ -68,6 +68,8 @@ pub(crate) struct CodeMembers {
     pub s3_bucket: Option<String>,
     #[serde(rename = "S3Key")]
     pub s3_key: Option<String>,
+    #[serde(rename = "S3ObjectVersion")]
+    pub s3_object_version: Option<String>,
     pub image_uri: Option<String>,
 }
 
@@ -97,19 +99,23 @@ pub(crate) async fn create(call: &Call<'_>) -> Answer {
         ));
     }
     let name = own_name(call, &present(name)?)?;
+    let arn = call.catalog().arn(&name, None);
+    call.allow("lambda:CreateFunction", &arn, None)?;
+    let role = present(role)?;
+    call.may_pass(&role)?;
     let (Some(raw_runtime), Some(handler)) = (raw_runtime, config.handler) else {
         return Err(ApiError::invalid(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
         ));
     };
     let runtime = runtime(call, &raw_runtime)?;
-    let code = code_source(present(code)?)?;
+    let code = code_source(call, present(code)?)?;
     let limits = call.api.engine.limits();
     let new = NewFunction {
         name,
         runtime,
         handler,
-        role: present(role)?,
+        role,
         description: config.description.unwrap_or_default(),
         memory_mb: config
             .memory_mb
@@ -215,7 +221,7 @@ pub(crate) fn runtime(call: &Call<'_>, text: &str) -> Result<Runtime, ApiError> 
     })
 }
 
-pub(crate) fn code_source(code: CodeMembers) -> Result<CodeSource, ApiError> {
+pub(crate) fn code_source(call: &Call<'_>, code: CodeMembers) -> Result<CodeSource, ApiError> {
     if code.image_uri.is_some() {
         return Err(ApiError::invalid(
             "Please don't provide ImageUri when updating a function with packageType Zip.",
@@ -223,7 +229,14 @@ pub(crate) fn code_source(code: CodeMembers) -> Result<CodeSource, ApiError> {
     }
     match (code.zip_file, code.s3_bucket, code.s3_key) {
         (Some(Blob(zip)), None, None) => Ok(CodeSource::Zip(zip)),
-        (None, Some(bucket), Some(key)) => Ok(CodeSource::S3 { bucket, key }),
+        (None, Some(bucket), Some(key)) => {
+            call.may_read(&bucket, &key, code.s3_object_version.as_deref())?;
+            Ok(CodeSource::Object(ObjectCode {
+                bucket,
+                key,
+                version: code.s3_object_version,
+            }))
+        }
         (Some(_), _, _) => Err(ApiError::invalid(
             "Please do not provide other FunctionCode parameters when providing a ZipFile.",
         )),

@@ -142,6 +142,11 @@ fn invoke(error: &InvokeError) -> Response<Body> {
         InvokeError::NotFound { arn } => not_found(&format!("Function not found: {arn}")),
         InvokeError::Throttled { reason } => throttled(*reason),
         InvokeError::QueueFull => throttled(ThrottleReason::CallerRateLimitExceeded),
+        InvokeError::Looped { .. } => user(
+            StatusCode::BAD_REQUEST,
+            "RecursiveInvocationException",
+            "Lambda has detected your function being invoked in a recursive loop with other AWS resources and stopped your function's invocation.",
+        ),
         InvokeError::PayloadTooLarge { size, limit } => ApiError::PayloadTooLarge {
             size: *size,
             limit: *limit,

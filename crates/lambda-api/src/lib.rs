@@ -1,11 +1,13 @@
 //! The wire of AWS Lambda: REST JSON in, the engine's operations, REST JSON out.
 //!
-//! Reading order: [`route`] finds the operation of a path; [`request`] is what an
+//! Reading order: [`route`] finds the operation of a path, [`actions`] the
+//! permission that it needs; [`request`] is what an
 //! operation gets to read from; [`validate`] checks the shapes of members as AWS
 //! does; then one module per family of operations, [`shapes`] for what they
 //! answer, and [`error`] for what they refuse. [`invoke`] is the hot path.
 
 mod account;
+mod actions;
 mod aliases;
 mod code_link;
 mod concurrency;

@@ -7,8 +7,8 @@ use http::Method;
 use crate::error::ApiError;
 use crate::request::{Answer, Call};
 use crate::{
-    account, aliases, concurrency, create, event_config, functions, invoke, layers, permissions,
-    update, urls,
+    account, actions, aliases, concurrency, create, event_config, functions, invoke, layers,
+    permissions, update, urls,
 };
 
 pub(crate) async fn dispatch(call: Call<'_>) -> Answer {
@@ -22,6 +22,8 @@ pub(crate) async fn dispatch(call: Call<'_>) -> Answer {
     let Some((date, rest)) = segments.split_first() else {
         return Err(ApiError::UnknownOperation);
     };
+    let needed = actions::needed(&call, date, rest).ok_or(ApiError::UnknownOperation)?;
+    call.check(&needed)?;
     let method = &call.parts.method;
     match (*date, rest) {
         ("2015-03-31", ["functions", rest @ ..]) => functions_2015(call, rest).await,

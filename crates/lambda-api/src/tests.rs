@@ -5,9 +5,12 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_wire::sigv4::{Identity, Principal};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use buckets::{Buckets, Routes};
 use bytes::Bytes;
+use engine::iam::{Iam, NewRole};
 use engine::{Engine, EngineSettings, ResponseStream, StreamEvent};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -21,9 +24,11 @@ use crate::{Endpoints, LambdaApi, stream};
 
 mod control;
 mod invocations;
+mod permissions;
 
 struct Wire {
     api: LambdaApi,
+    engine: Engine,
     _dir: tempfile::TempDir,
 }
 
@@ -78,13 +83,25 @@ impl Wire {
             event_workers: 1,
             python_folders: Vec::new(),
         };
-        let engine = Engine::start(settings, Arc::new(store), sandbox.unwrap());
+        let store = Arc::new(store);
+        let (limit, router) = (100, Arc::new(Routes::none));
+        let buckets = Buckets::open(store.clone(), settings.scope.clone(), limit, router);
+        let iam = Iam::open(store.clone(), settings.scope.clone()).unwrap();
+        let engine = Engine::start(
+            settings,
+            store,
+            sandbox.unwrap(),
+            Arc::new(iam),
+            buckets.unwrap(),
+        );
+        let engine = engine.await.unwrap();
         let endpoints = Endpoints {
             api: "http://127.0.0.1:4566".to_owned(),
             function_url: "http://{id}.lambda-url.{region}.localhost:8080/".to_owned(),
         };
         Self {
-            api: LambdaApi::new(engine.await.unwrap(), endpoints),
+            api: LambdaApi::new(engine.clone(), endpoints),
+            engine,
             _dir: dir,
         }
     }
@@ -101,6 +118,29 @@ impl Wire {
         };
         let request = Request::builder().method(method).uri(path);
         self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// The same, signed with the keys of a role.
+    async fn call_as(&self, role: &str, method: Method, path: &str, body: &Value) -> Reply {
+        let account: types::AccountId = "123456789012".parse().unwrap();
+        let identity = Identity {
+            access_key: "ASIA".to_owned(),
+            principal: Principal {
+                arn: format!("arn:aws:sts::{account}:assumed-role/{role}/session"),
+                user_id: "AROA:session".to_owned(),
+                account,
+            },
+            region: "us-east-1".to_owned(),
+            service: "lambda".to_owned(),
+        };
+        let request = Request::builder().method(method).uri(path);
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let request = request.extension(identity).body(body.into()).unwrap();
+        self.send(request).await
     }
 
     async fn get(&self, path: &str) -> Reply {

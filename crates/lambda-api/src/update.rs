@@ -18,6 +18,8 @@ struct UpdateCodeMembers {
     s3_bucket: Option<String>,
     #[serde(rename = "S3Key")]
     s3_key: Option<String>,
+    #[serde(rename = "S3ObjectVersion")]
+    s3_object_version: Option<String>,
     image_uri: Option<String>,
     publish: Option<bool>,
     dry_run: Option<bool>,
@@ -32,12 +34,16 @@ pub(crate) async fn code(call: &Call<'_>, name: &str) -> Answer {
     let architecture = architecture(&mut faults, members.architectures.as_deref());
     faults.none()?;
     let update = CodeUpdate {
-        code: code_source(CodeMembers {
-            zip_file: members.zip_file,
-            s3_bucket: members.s3_bucket,
-            s3_key: members.s3_key,
-            image_uri: members.image_uri,
-        })?,
+        code: code_source(
+            call,
+            CodeMembers {
+                zip_file: members.zip_file,
+                s3_bucket: members.s3_bucket,
+                s3_key: members.s3_key,
+                s3_object_version: members.s3_object_version,
+                image_uri: members.image_uri,
+            },
+        )?,
         architecture,
         publish: members.publish.unwrap_or(false),
         dry_run: members.dry_run.unwrap_or(false),
@@ -66,6 +72,9 @@ pub(crate) async fn configuration(call: &Call<'_>, name: &str) -> Answer {
     let raw_runtime = members.config.runtime.clone();
     let config = members.config.check(&mut faults, call.api.engine.limits());
     faults.none()?;
+    if let Some(role) = &members.role {
+        call.may_pass(role)?;
+    }
     let patch = ConfigPatch {
         runtime: raw_runtime.map(|text| runtime(call, &text)).transpose()?,
         handler: config.handler,

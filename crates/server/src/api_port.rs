@@ -7,14 +7,16 @@ use account_api::AccountApi;
 use aws_wire::Body;
 use aws_wire::sigv4::{AuthError, Identity, Verifier};
 use bytes::Bytes;
+use events_api::EventsApi;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use lambda_api::LambdaApi;
 use logs_api::LogsApi;
+use s3_api::S3Api;
 use types::Timestamp;
 use types::limits::Limits;
 
-use crate::http::{Port, Refusal};
+use crate::http::{Port, Unread};
 use crate::own::OwnPages;
 use crate::route::{self, Route};
 
@@ -28,43 +30,62 @@ pub(crate) struct ApiPort {
     pub lambda: LambdaApi,
     pub logs: LogsApi,
     pub account: AccountApi,
+    pub events: EventsApi,
+    pub s3: S3Api,
     pub own: OwnPages,
 }
 
 impl Port for ApiPort {
-    fn body_limit(&self, head: &Parts) -> u64 {
-        Route::of(head).body_limit(head, &self.limits)
-    }
-
-    fn refuse(&self, head: &Parts, refusal: Refusal) -> Response<Body> {
-        Route::of(head).refuse(head, refusal)
-    }
-
-    async fn handle(&self, request: Request<Bytes>) -> Response<Body> {
-        let (mut head, body) = request.into_parts();
+    async fn handle(&self, mut head: Parts, body: Unread<'_>) -> Response<Body> {
         let route = Route::of(&head);
+        if route == Route::S3 {
+            // Beside the others: what it needs is large, and they are to stay small.
+            return Box::pin(self.handle_s3(head, body)).await;
+        }
+        let limit = route.body_limit(&head, &self.limits);
+        let body = match body.whole(limit).await {
+            Ok(body) => body,
+            Err(refusal) => return refusal.mark(route.refuse(&head, refusal)),
+        };
         if route.is_signed() {
-            match self.check(&head, &body, route) {
+            match self.check(&head, &body.bytes, route) {
                 Ok(identity) => head.extensions.insert(identity),
                 Err(refused) => return route.refuse_signature(&refused),
             };
         }
-        let request = Request::from_parts(head, body);
+        let response = self
+            .dispatch(route, Request::from_parts(head, body.bytes))
+            .await;
+        drop(body.reserved);
+        response
+    }
+}
+
+impl ApiPort {
+    async fn dispatch(&self, route: Route, request: Request<Bytes>) -> Response<Body> {
         match route {
             Route::Lambda => self.lambda.handle(request).await,
             Route::Logs => self.logs.handle(request).await,
             Route::Iam | Route::Sts => self.account.handle(request).await,
             Route::Code => self.lambda.handle_code(request).await,
             Route::Health => OwnPages::health(),
-            Route::Own => self.own.handle(&request),
+            Route::Own => self.own.handle(&request).await,
+            Route::Events | Route::Scheduler => self.events.handle(request).await,
             Route::OtherJson | Route::OtherQuery | Route::OtherRest | Route::S3 => {
                 not_built(route, &request)
             }
         }
     }
-}
 
-impl ApiPort {
+    /// Objects may be larger than memory: their bodies are read as they come.
+    async fn handle_s3(&self, head: Parts, body: Unread<'_>) -> Response<Body> {
+        let (pieces, rest) = body.pieces();
+        let request = Request::from_parts(head, pieces);
+        let response = self.s3.handle(request).await;
+        rest.settle(response, |refusal| Route::S3.give_up(refusal))
+            .await
+    }
+
     fn check(&self, head: &Parts, body: &Bytes, route: Route) -> Result<Identity, AuthError> {
         let name = route
             .signing_name()

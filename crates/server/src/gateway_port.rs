@@ -1,50 +1,65 @@
-//! Function URLs: the gateway decides what a request means, and whether it must
-//! be signed.
+//! Function URLs and websites: the gateway decides what a request means, and
+//! whether it must be signed.
 
 use std::sync::Arc;
 
 use aws_wire::sigv4::Verifier;
 use aws_wire::{Body, error};
-use bytes::Bytes;
+use buckets::Buckets;
 use engine::Engine;
-use gateway::Gateway;
+use gateway::{Gateway, Website};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 
-use crate::http::{Port, Refusal};
+use crate::http::{Port, Refusal, Unread};
 use crate::settings::Settings;
 
 #[derive(Debug)]
 pub(crate) struct GatewayPort {
     gateway: Gateway,
+    websites: Website,
     body_bytes: u64,
 }
 
 impl GatewayPort {
-    pub fn new(engine: &Engine, verifier: Arc<Verifier>, settings: &Settings) -> Self {
+    pub fn new(
+        engine: &Engine,
+        buckets: Buckets,
+        verifier: Arc<Verifier>,
+        settings: &Settings,
+    ) -> Self {
         Self {
             gateway: Gateway::new(engine.clone(), verifier),
+            websites: Website::new(buckets),
             body_bytes: settings.config.limits.gateway_body_bytes,
         }
     }
 }
 
 impl Port for GatewayPort {
-    fn body_limit(&self, _head: &Parts) -> u64 {
-        self.body_bytes
-    }
-
-    fn refuse(&self, _head: &Parts, refusal: Refusal) -> Response<Body> {
-        let (status, message) = match refusal {
-            Refusal::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
-            Refusal::Stalled => (StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
-            Refusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
-            Refusal::Broken => (StatusCode::BAD_REQUEST, "Bad Request"),
+    async fn handle(&self, head: Parts, body: Unread<'_>) -> Response<Body> {
+        if Website::is_for(&head) {
+            let (_, rest) = body.pieces();
+            let response = self.websites.handle(&head).await;
+            return rest.settle(response, refuse).await;
+        }
+        let body = match body.whole(self.body_bytes).await {
+            Ok(body) => body,
+            Err(refusal) => return refusal.mark(refuse(refusal)),
         };
-        error::rest_json(status, "", "", &[("Message", message.into())])
+        let request = Request::from_parts(head, body.bytes);
+        let response = self.gateway.handle(request).await;
+        drop(body.reserved);
+        response
     }
+}
 
-    async fn handle(&self, request: Request<Bytes>) -> Response<Body> {
-        self.gateway.handle(request).await
-    }
+fn refuse(refusal: Refusal) -> Response<Body> {
+    let (status, message) = match refusal {
+        Refusal::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
+        Refusal::Stalled => (StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
+        Refusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+        Refusal::Broken => (StatusCode::BAD_REQUEST, "Bad Request"),
+    };
+    error::rest_json(status, "", "", &[("Message", message.into())])
 }

@@ -1,9 +1,13 @@
 //! Plain HTTP/1.1, the same for both ports: connections are bounded, bodies are
-//! read whole within limits of size, time and memory, every answer has a request
-//! id. What a request means is the port's business.
+//! taken within limits of size, time and memory, every answer has a request id.
+//! What a request means, and how its body is to be taken, is the port's business.
 
 mod body;
 mod connections;
+mod outgoing;
+#[cfg(test)]
+mod piece_tests;
+mod pieces;
 #[cfg(test)]
 mod tests;
 
@@ -12,27 +16,22 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use aws_wire::Body;
-use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use types::RequestId;
 
-pub use body::{BodyRules, Refusal};
+pub use body::{BodyRules, Refusal, Unread};
 pub use connections::{Connections, Rules};
+#[cfg(test)]
+use pieces::Pieces;
 
 /// Largest body of calls that carry settings and no code.
 pub const CONTROL_BODY_BYTES: u64 = 2 * 1024 * 1024;
 
-/// One of the two things we listen for: AWS calls, and function URLs.
+/// One of the two things we listen for: AWS calls, and what the gateway serves.
 pub trait Port: Send + Sync + 'static {
-    /// How many bytes the body may have, judged by the head alone.
-    fn body_limit(&self, head: &Parts) -> u64;
-
-    /// Answers a request whose body was not taken.
-    fn refuse(&self, head: &Parts, refusal: Refusal) -> Response<Body>;
-
-    fn handle(&self, request: Request<Bytes>) -> impl Future<Output = Response<Body>> + Send;
+    fn handle(&self, head: Parts, body: Unread<'_>) -> impl Future<Output = Response<Body>> + Send;
 }
 
 /// Takes one request from head to answer.
@@ -47,22 +46,8 @@ async fn answer<P: Port>(
     let (method, uri) = (head.method.clone(), head.uri.clone());
     // For those who want to know where a request came from.
     head.extensions.insert(peer);
-    let limit = port.body_limit(&head);
-    let mut response = match body::read(body, limit, rules).await {
-        Ok(read) => {
-            let response = port.handle(Request::from_parts(head, read.bytes)).await;
-            drop(read.reserved);
-            response
-        }
-        Err(refusal) => {
-            let mut response = port.refuse(&head, refusal);
-            if refusal.spoils_the_connection() {
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(header::CONNECTION, close);
-            }
-            response
-        }
-    };
+    let body = Unread::new(body, &head, rules);
+    let mut response = port.handle(head, body).await;
     ensure_request_id(&mut response);
     tracing::debug!(
         target: "access",

@@ -40,7 +40,7 @@ impl KeySource for Keys {
         Some(Key {
             secret: session.secret,
             session_token: Some(session.token),
-            expires: Some(session.expires),
+            expires: session.expires,
             principal: Principal {
                 account: self.account.clone(),
                 arn: session.arn,

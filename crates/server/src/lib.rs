@@ -1,21 +1,27 @@
 //! From settings to a running server, and in order back.
 //!
 //! Reading order: [`settings`] is what a server is told; [`files`] what it keeps
-//! for the clients of this machine; [`running`] puts the crates below together;
-//! [`http`] is connections and bodies; [`route`] and [`api_port`] find the service
-//! that a request is for; [`gateway_port`] serves function URLs.
+//! for the clients of this machine; [`opening`] opens the crates below as the
+//! settings have it, [`running`] puts them together; [`http`] is connections and
+//! bodies; [`route`] and [`api_port`] find the service that a request is for, and
+//! [`own`] answers where that is none of AWS; [`gateway_port`] serves function
+//! URLs and websites.
 
 mod api_port;
 pub mod files;
 mod gateway_port;
 mod http;
 mod keys;
+mod opening;
 mod own;
 mod route;
 mod running;
 mod settings;
+mod start_error;
 
-pub use running::{Running, Server, StartError};
+pub use running::{Running, Server};
 pub use settings::{
-    Config, DEFAULT_DATA, Durability, Flags, Isolation, Settings, SettingsError, parse_address,
+    ClockKind, Config, DEFAULT_DATA, Durability, Flags, Isolation, Settings, SettingsError,
+    parse_address,
 };
+pub use start_error::StartError;

@@ -1,26 +1,63 @@
-//! Squall's own pages under `/_squall/`: whether it is alive, what runs, what it is.
+//! Squall's own pages under `/_squall/`: whether it is alive, what it is, what
+//! runs, what happened and what will, the clock, and whether the store is sound.
 
+mod check;
+mod deliveries;
+mod schedules;
+
+use std::sync::Arc;
 use std::time::Instant;
 
+use aws_wire::form::Form;
+use aws_wire::sigv4::{Identity, Principal};
 use aws_wire::{Body, error};
+use buckets::Buckets;
 use bytes::Bytes;
 use engine::Engine;
 use http::{Method, Request, Response, StatusCode};
+use rules::Rules;
+use serde::Serialize;
 use serde_json::{Value, json};
+use store::Store;
+use tokio_util::sync::CancellationToken;
 
 use crate::files::Address;
 use crate::settings::Settings;
 
+use check::Checks;
+
+/// What the pages are about.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
+    pub engine: Engine,
+    pub rules: Arc<Rules>,
+    pub buckets: Buckets,
+    pub store: Arc<Store>,
+    /// When what takes long must stop.
+    pub end: CancellationToken,
+}
+
 #[derive(Debug)]
 pub(crate) struct OwnPages {
-    engine: Engine,
+    parts: Parts,
+    checks: Checks,
     started: Instant,
     /// What does not change while the server runs.
     about: Value,
 }
 
+/// A page, or why there is none.
+type Page = Result<Response<Body>, Refused>;
+
+#[derive(Debug)]
+struct Refused {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
 impl OwnPages {
-    pub fn new(engine: Engine, settings: &Settings, address: &Address, isolation: &str) -> Self {
+    pub fn new(parts: Parts, settings: &Settings, address: &Address, isolation: &str) -> Self {
         let about = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "pid": address.pid,
@@ -30,50 +67,127 @@ impl OwnPages {
             "account": address.account,
             "data": settings.data,
             "durability": settings.config.durability,
+            "clock": settings.config.clock,
             "isolation": isolation,
             "limits": settings.config.limits,
         });
         Self {
-            engine,
+            parts,
+            checks: Checks::default(),
             started: Instant::now(),
             about,
         }
     }
 
     pub fn health() -> Response<Body> {
-        answer(StatusCode::OK, &json!({ "status": "ok" }))
+        answer(&json!({ "status": "ok" }))
     }
 
-    pub fn handle(&self, request: &Request<Bytes>) -> Response<Body> {
+    pub async fn handle(&self, request: &Request<Bytes>) -> Response<Body> {
+        let page = match self.permit(request) {
+            Ok(()) => self.page(request).await,
+            Err(refused) => Err(refused),
+        };
+        page.unwrap_or_else(|refused| refused.respond())
+    }
+
+    /// No role's policy speaks of these pages: what they show and change is for
+    /// the owner of the account, and not for functions.
+    fn permit(&self, request: &Request<Bytes>) -> Result<(), Refused> {
+        let identity = request.extensions().get::<Identity>();
+        let owner = Principal::root(self.parts.engine.scope().account.clone());
+        if identity.is_some_and(|it| it.principal == owner) {
+            return Ok(());
+        }
+        Err(Refused::new(
+            StatusCode::FORBIDDEN,
+            "AccessDeniedException",
+            "Only the owner of the account may do this: sign with the keys of the data directory.",
+        ))
+    }
+
+    async fn page(&self, request: &Request<Bytes>) -> Page {
         match (request.method(), request.uri().path()) {
-            (&Method::GET, "/_squall/ps") => answer(
-                StatusCode::OK,
-                // What a process takes is read from /proc, which may block.
-                &tokio::task::block_in_place(|| {
-                    json!({
-                        "instances": self.engine.instances(),
-                        "templates": self.engine.templates(),
-                    })
-                }),
-            ),
-            (&Method::GET, "/_squall/info") => answer(StatusCode::OK, &self.info()),
-            _ => error::rest_json(
-                StatusCode::NOT_FOUND,
-                "ResourceNotFoundException",
-                "There is no such page.",
-                &[],
-            ),
+            (&Method::GET, "/_squall/ps") => Ok(self.running()),
+            (&Method::GET, "/_squall/info") => Ok(self.info()),
+            (&Method::GET, "/_squall/events") => self.events(request).await,
+            (&Method::GET, "/_squall/schedules") => Ok(schedules::list(&self.parts.rules)),
+            (&Method::POST, "/_squall/schedules/run") => {
+                schedules::run(&self.parts.rules, request.body()).await
+            }
+            (&Method::GET, "/_squall/clock") => Ok(schedules::clock(&self.parts.rules)),
+            (&Method::POST, "/_squall/clock") => {
+                schedules::advance(&self.parts.rules, &self.parts.buckets, request.body()).await
+            }
+            (&Method::POST, "/_squall/store/check") => {
+                self.checks.start(&self.parts.store, &self.parts.end)
+            }
+            _ => Err(Refused::not_found("There is no such page.")),
         }
     }
 
-    fn info(&self) -> Value {
+    fn running(&self) -> Response<Body> {
+        let engine = &self.parts.engine;
+        // What a process takes is read from /proc, which may block.
+        answer(&tokio::task::block_in_place(|| {
+            json!({
+                "instances": engine.instances(),
+                "templates": engine.templates(),
+            })
+        }))
+    }
+
+    fn info(&self) -> Response<Body> {
         let mut info = self.about.clone();
         info["uptime_seconds"] = self.started.elapsed().as_secs().into();
-        info["python_versions"] = json!(self.engine.python_versions());
-        info
+        info["python_versions"] = json!(self.parts.engine.python_versions());
+        answer(&info)
+    }
+
+    async fn events(&self, request: &Request<Bytes>) -> Page {
+        let query = Form::parse(request.uri().query().unwrap_or_default());
+        let limit = query.get("limit").map(str::parse).transpose();
+        let limit = limit.map_err(|_| Refused::invalid("limit is a number."))?;
+        let page = deliveries::page(&self.parts.store, limit).await;
+        page.map(|page| answer(&page))
+            .map_err(|error| Refused::failed(&error))
     }
 }
 
-fn answer(status: StatusCode, value: &Value) -> Response<Body> {
-    error::respond(status, "application/json", value.to_string())
+fn answer(value: &impl Serialize) -> Response<Body> {
+    let text = serde_json::to_vec(value).expect("what pages show becomes JSON");
+    error::respond(StatusCode::OK, "application/json", text)
+}
+
+impl Refused {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+        }
+    }
+
+    fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "ValidationException", message)
+    }
+
+    fn not_found(message: impl Into<String>) -> Self {
+        let code = "ResourceNotFoundException";
+        Self::new(StatusCode::NOT_FOUND, code, message)
+    }
+
+    /// Something of ours went wrong.
+    fn failed(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "a page could not be made");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "ServiceException",
+            "The page could not be made; the engine's log says why.",
+        )
+    }
+
+    fn respond(&self) -> Response<Body> {
+        error::rest_json(self.status, self.code, &self.message, &[])
+    }
 }

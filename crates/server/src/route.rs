@@ -5,7 +5,7 @@
 use aws_wire::sigv4::{self, AuthError};
 use aws_wire::{Body, error};
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::{Method, Response, StatusCode, header};
 use types::limits::Limits;
 
 use crate::http::{CONTROL_BODY_BYTES, Refusal};
@@ -27,6 +27,10 @@ pub enum Route {
     Logs,
     Iam,
     Sts,
+    /// EventBridge: rules and custom events.
+    Events,
+    /// EventBridge Scheduler.
+    Scheduler,
     /// Services that are not built, by the protocol in which their clients expect
     /// to be told so: JSON with a target, a form answered by XML, REST JSON.
     OtherJson,
@@ -39,7 +43,10 @@ pub enum Route {
 impl Route {
     pub fn of(head: &Parts) -> Self {
         let path = head.uri.path();
-        if is_dated(path) {
+        if is_s3_host(head) {
+            return Self::S3;
+        }
+        if is_dated(path) && !is_signed_for_s3(head) {
             return Self::Lambda;
         }
         if path == "/_squall/health" {
@@ -52,10 +59,10 @@ impl Route {
             return Self::Own;
         }
         if let Some(target) = head.headers.get("x-amz-target") {
-            return if target.as_bytes().starts_with(b"Logs_20140328.") {
-                Self::Logs
-            } else {
-                Self::OtherJson
+            return match target.as_bytes() {
+                target if target.starts_with(b"Logs_20140328.") => Self::Logs,
+                target if target.starts_with(b"AWSEvents.") => Self::Events,
+                _ => Self::OtherJson,
             };
         }
         let form = is_form(head);
@@ -64,6 +71,8 @@ impl Route {
             Some("iam") => Self::Iam,
             Some("lambda") => Self::Lambda,
             Some("logs") => Self::Logs,
+            Some("events") => Self::Events,
+            Some("scheduler") => Self::Scheduler,
             Some("s3") => Self::S3,
             Some(_) if form => Self::OtherQuery,
             Some(_) => Self::OtherRest,
@@ -73,9 +82,10 @@ impl Route {
         }
     }
 
-    /// Whether the request must be signed with a key of this engine.
+    /// Whether the request must be signed with a key of this engine. S3 looks for
+    /// itself: it has more forms of proof, and what is public needs none.
     pub fn is_signed(self) -> bool {
-        !matches!(self, Self::Health | Self::Code)
+        !matches!(self, Self::Health | Self::Code | Self::S3)
     }
 
     /// The name under which a signature for this service must be made; `None`
@@ -86,8 +96,10 @@ impl Route {
             Self::Logs => Some("logs"),
             Self::Iam => Some("iam"),
             Self::Sts => Some("sts"),
-            Self::S3 => Some("s3"),
-            Self::Health
+            Self::Events => Some("events"),
+            Self::Scheduler => Some("scheduler"),
+            Self::S3
+            | Self::Health
             | Self::Own
             | Self::Code
             | Self::OtherJson
@@ -111,34 +123,53 @@ impl Route {
 
     /// The answer to a body that was not taken.
     pub fn refuse(self, head: &Parts, refusal: Refusal) -> Response<Body> {
+        let Refusal::TooLarge { limit, size, .. } = refusal else {
+            return self.give_up(refusal);
+        };
+        let (code, message) = too_large(operation(head), limit, size);
+        self.error(StatusCode::PAYLOAD_TOO_LARGE, code, &message)
+    }
+
+    /// The answer to a body that did not come as it should.
+    pub fn give_up(self, refusal: Refusal) -> Response<Body> {
         let (status, code, message) = match refusal {
-            Refusal::TooLarge { limit, size, .. } => {
-                let (code, message) = too_large(operation(head), limit, size);
-                (StatusCode::PAYLOAD_TOO_LARGE, code, message)
-            }
             Refusal::Stalled => (
-                StatusCode::REQUEST_TIMEOUT,
+                // S3 alone does not say it by the status.
+                if self == Self::S3 {
+                    StatusCode::BAD_REQUEST
+                } else {
+                    StatusCode::REQUEST_TIMEOUT
+                },
                 "RequestTimeout",
-                "Your socket connection to the server was not read from or written to within the timeout period.".to_owned(),
+                "Your socket connection to the server was not read from or written to within the timeout period.",
             ),
             Refusal::Busy => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ServiceException",
-                "Too many large requests at once; please try again.".to_owned(),
+                "Too many large requests at once; please try again.",
+            ),
+            Refusal::Broken if self == Self::S3 => (
+                StatusCode::BAD_REQUEST,
+                "IncompleteBody",
+                "You did not provide the number of bytes specified by the Content-Length HTTP header.",
             ),
             Refusal::Broken => (
                 StatusCode::BAD_REQUEST,
                 "IncompleteBody",
-                "The request body ended before it was complete.".to_owned(),
+                "The request body ended before it was complete.",
+            ),
+            Refusal::TooLarge { .. } => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "RequestEntityTooLargeException",
+                "The request is too large.",
             ),
         };
-        self.error(status, code, &message)
+        self.error(status, code, message)
     }
 
     pub fn refuse_signature(self, refused: &AuthError) -> Response<Body> {
         let code = match self {
             Self::Iam | Self::Sts | Self::OtherQuery => refused.query_code(),
-            Self::S3 => refused.s3_code(),
             _ => refused.code(),
         };
         self.error(refused.status(), code, &refused.to_string())
@@ -147,10 +178,13 @@ impl Route {
     /// An error in the shape that clients of this service read.
     pub fn error(self, status: StatusCode, code: &str, message: &str) -> Response<Body> {
         match self {
-            Self::Health | Self::Own | Self::Code | Self::Lambda | Self::OtherRest => {
-                error::rest_json(status, code, message, &[])
-            }
-            Self::Logs | Self::OtherJson => error::json11(status, code, message),
+            Self::Health
+            | Self::Own
+            | Self::Code
+            | Self::Lambda
+            | Self::Scheduler
+            | Self::OtherRest => error::rest_json(status, code, message, &[]),
+            Self::Logs | Self::Events | Self::OtherJson => error::json11(status, code, message),
             Self::Iam => error::query_xml(status, IAM_NAMESPACE, code, message),
             Self::OtherQuery => error::query_xml(status, "", code, message),
             Self::Sts => error::query_xml(status, STS_NAMESPACE, code, message),
@@ -232,131 +266,36 @@ fn is_dated(path: &str) -> bool {
         })
 }
 
+/// A key of S3 may look like a path of Lambda's. This is asked for every
+/// invocation, so it only looks.
+fn is_signed_for_s3(head: &Parts) -> bool {
+    const SCOPE_END: &[u8] = b"/s3/aws4_request";
+    let signed = head.headers.get(header::AUTHORIZATION);
+    if let Some(signed) = signed {
+        let signed = signed.as_bytes();
+        return signed.windows(SCOPE_END.len()).any(|end| end == SCOPE_END);
+    }
+    head.uri.query().is_some() && claimed_service(head).as_deref() == Some("s3")
+}
+
+/// `BUCKET.s3.localhost` and its like.
+fn is_s3_host(head: &Parts) -> bool {
+    let host = head.headers.get(header::HOST);
+    let Some(host) = host.and_then(|host| host.to_str().ok()) else {
+        return false;
+    };
+    // Nearly all hosts are not, and to say so must cost nothing.
+    let mut pairs = host.as_bytes().windows(2);
+    pairs.any(|pair| pair.eq_ignore_ascii_case(b"s3")) && s3_api::is_s3_host(host)
+}
+
 fn is_form(head: &Parts) -> bool {
     head.method == Method::POST
-        && head
-            .headers
-            .get(http::header::CONTENT_TYPE)
-            .is_some_and(|kind| {
-                kind.as_bytes()
-                    .starts_with(b"application/x-www-form-urlencoded")
-            })
+        && head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| {
+            kind.as_bytes()
+                .starts_with(b"application/x-www-form-urlencoded")
+        })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn head(method: &str, path: &str, headers: &[(&str, &str)]) -> Parts {
-        let mut request = http::Request::builder().method(method).uri(path);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request.body(()).unwrap().into_parts().0
-    }
-
-    fn signed_for(service: &str) -> String {
-        format!(
-            "AWS4-HMAC-SHA256 Credential=AKIA/20261121/us-east-1/{service}/aws4_request, \
-             SignedHeaders=host, Signature=00"
-        )
-    }
-
-    #[test]
-    fn each_service_is_known_by_its_marks() {
-        let logs = [("x-amz-target", "Logs_20140328.FilterLogEvents")];
-        let events = [("x-amz-target", "AWSEvents.PutRule")];
-        let (iam, s3) = (signed_for("iam"), signed_for("s3"));
-        let (stacks, schedules) = (signed_for("cloudformation"), signed_for("scheduler"));
-        let form = [(
-            "content-type",
-            "application/x-www-form-urlencoded; charset=utf-8",
-        )];
-        for (method, path, headers, expected) in [
-            ("GET", "/_squall/health", &[][..], Route::Health),
-            ("GET", "/_squall/ps", &[], Route::Own),
-            ("GET", "/_squall/code/ab?x=1", &[], Route::Code),
-            ("POST", "/2015-03-31/functions", &[], Route::Lambda),
-            ("GET", "/2021-10-31/functions/f/url", &[], Route::Lambda),
-            ("POST", "/", &logs, Route::Logs),
-            ("POST", "/", &events, Route::OtherJson),
-            ("POST", "/", &[("authorization", iam.as_str())], Route::Iam),
-            ("POST", "/", &form, Route::Sts),
-            (
-                "POST",
-                "/",
-                &[form[0], ("authorization", stacks.as_str())],
-                Route::OtherQuery,
-            ),
-            (
-                "GET",
-                "/schedules/s",
-                &[("authorization", schedules.as_str())],
-                Route::OtherRest,
-            ),
-            (
-                "GET",
-                "/bucket/key",
-                &[("authorization", s3.as_str())],
-                Route::S3,
-            ),
-            ("GET", "/2015-03-31", &[], Route::S3),
-            ("GET", "/20xx-03-31/functions", &[], Route::S3),
-            ("GET", "/", &[], Route::S3),
-        ] {
-            assert_eq!(
-                Route::of(&head(method, path, headers)),
-                expected,
-                "{method} {path}"
-            );
-        }
-    }
-
-    #[test]
-    fn bodies_are_bounded_by_what_the_call_may_carry() {
-        let limits = Limits::default();
-        let event = [("x-amz-invocation-type", "Event")];
-        let invoke = "/2015-03-31/functions/f/invocations";
-        for (method, path, headers, expected) in [
-            ("POST", invoke, &[][..], 6 * 1024 * 1024),
-            ("POST", invoke, &event, 1024 * 1024),
-            ("POST", "/2015-03-31/functions", &[], 69_905_067),
-            ("POST", "/2015-03-31/functions/", &[], 69_905_067),
-            ("PUT", "/2015-03-31/functions/f/code", &[], 69_905_067),
-            ("POST", "/2018-10-31/layers/l/versions", &[], 69_905_067),
-            (
-                "POST",
-                "/2015-03-31/functions/f/versions",
-                &[],
-                CONTROL_BODY_BYTES,
-            ),
-        ] {
-            let head = head(method, path, headers);
-            let route = Route::of(&head);
-            assert_eq!(
-                route.body_limit(&head, &limits),
-                expected,
-                "{method} {path}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_refusal_speaks_the_language_of_its_service() {
-        let head = head("POST", "/2015-03-31/functions/f/invocations", &[]);
-        let refusal = Refusal::TooLarge {
-            limit: 10,
-            size: 11,
-            cut_off: false,
-        };
-        let response = Route::Lambda.refuse(&head, refusal);
-        assert_eq!(response.status(), 413);
-        assert_eq!(
-            response.headers()["x-amzn-errortype"],
-            "RequestTooLargeException"
-        );
-        let response = Route::S3.refuse_signature(&AuthError::Missing);
-        assert_eq!(response.headers()["content-type"], "application/xml");
-        assert_eq!(Route::Logs.refuse(&head, Refusal::Stalled).status(), 408);
-    }
-}
+mod tests;

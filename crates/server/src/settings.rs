@@ -11,7 +11,7 @@ use std::time::Duration;
 use types::{Scope, limits::Limits};
 
 pub(crate) use config::base64_len;
-pub use config::{Config, Durability, Isolation, parse_address};
+pub use config::{ClockKind, Config, Durability, Isolation, parse_address};
 
 /// The file in the data directory that settings may be written to.
 pub const FILE: &str = "engine.toml";
@@ -40,6 +40,7 @@ pub struct Flags {
     pub account: Option<types::AccountId>,
     pub isolation: Option<Isolation>,
     pub durability: Option<Durability>,
+    pub clock: Option<ClockKind>,
     /// Where this machine keeps Python interpreters; searched after the configured folders.
     pub machine_python_folders: Vec<PathBuf>,
 }
@@ -125,6 +126,7 @@ fn apply(config: &mut Config, flags: Flags) {
     set(&mut config.account, flags.account);
     set(&mut config.isolation, flags.isolation);
     set(&mut config.durability, flags.durability);
+    set(&mut config.clock, flags.clock);
     config.python_folders.extend(flags.machine_python_folders);
 }
 
@@ -143,14 +145,15 @@ fn check(config: &Config) -> Result<(), SettingsError> {
     if config.max_connections == 0 {
         return refuse("max_connections", "at least one connection is needed");
     }
-    if config.body_stall_seconds == 0 || config.header_seconds == 0 {
-        return refuse(
-            "body_stall_seconds",
-            "a second is the least, also for header_seconds",
-        );
-    }
-    if config.init_seconds == 0 {
-        return refuse("init_seconds", "a second is the least");
+    for (setting, seconds) in [
+        ("body_stall_seconds", config.body_stall_seconds),
+        ("answer_stall_seconds", config.answer_stall_seconds),
+        ("header_seconds", config.header_seconds),
+        ("init_seconds", config.init_seconds),
+    ] {
+        if seconds == 0 {
+            return refuse(setting, "a second is the least");
+        }
     }
     if config.event_workers == 0 {
         return refuse("event_workers", "events need at least one");

@@ -1,10 +1,18 @@
 //! What can be asked on the command line.
 
+mod engine;
+mod objects;
+
+pub use engine::{
+    ClockAction, ClockArgs, EventsArgs, SchedulesAction, SchedulesArgs, StoreAction, StoreArgs,
+};
+pub use objects::{CpArgs, LsArgs, MbArgs, ObjectArgs, RbArgs, RmArgs, SyncArgs};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use server::{Durability, Isolation};
+use server::{ClockKind, Durability, Isolation};
 use types::{AccountId, Region};
 
 /// A serverless engine for data science that speaks AWS wire protocols.
@@ -21,9 +29,12 @@ Examples:
   squall functions                   list what is deployed
   squall invoke fit -d '{\"x\": [1]}'  run a function
   squall logs fit -f                 follow its log
+  squall mb lake                     make a bucket
+  squall cp data.csv s3://lake/raw/  put a file into it
+  squall events                      see what that set off
 
-Exit codes: 0 well, 1 the function failed, 2 a mistake in what was asked,
-3 refused by a limit, 70 a bug of Squall."
+Exit codes: 0 well, 1 the function failed or damage was found, 2 a mistake in what
+was asked, 3 refused by a limit, 70 a bug of Squall, 130 ended by Ctrl-C."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -31,6 +42,9 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
+
+/// So that they do not stand between a command's own options.
+const COMMON: &str = "Common options";
 
 /// What every command understands.
 #[derive(Debug, Clone, Args)]
@@ -42,14 +56,15 @@ pub struct Global {
         env = "SQUALL_DATA",
         default_value = server::DEFAULT_DATA,
         value_name = "DIR",
-        hide_env_values = true
+        hide_env_values = true,
+        help_heading = COMMON
     )]
     pub data: PathBuf,
     /// AWS endpoint to call instead of the engine of the data directory
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", help_heading = COMMON)]
     pub endpoint: Option<String>,
     /// Print JSON, for programs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = COMMON)]
     pub json: bool,
 }
 
@@ -84,6 +99,26 @@ Examples:
     Ps,
     /// List functions
     Functions,
+    /// Copy files and objects
+    Cp(CpArgs),
+    /// Make a folder or prefix like another, moving only what differs
+    Sync(SyncArgs),
+    /// List buckets, folders and objects
+    Ls(LsArgs),
+    /// Remove objects
+    Rm(RmArgs),
+    /// Make a bucket
+    Mb(MbArgs),
+    /// Remove a bucket
+    Rb(RbArgs),
+    /// List schedules, or run one now
+    Schedules(SchedulesArgs),
+    /// Show recent events and what they set off
+    Events(EventsArgs),
+    /// Show the time of schedules, or move it on
+    Clock(ClockArgs),
+    /// Look after the data directory
+    Store(StoreArgs),
     /// Look at this machine: isolation, limits, interpreters
     Doctor,
 }
@@ -117,6 +152,9 @@ pub struct UpArgs {
     /// What an acknowledged write survives [default: full]
     #[arg(long, value_enum)]
     pub durability: Option<DurabilityArg>,
+    /// What schedules go by: the system's clock, or one that `squall clock` moves [default: system]
+    #[arg(long, value_enum)]
+    pub clock: Option<ClockArg>,
     /// What to log: a level, or a filter such as info,access=debug
     #[arg(
         long,
@@ -157,6 +195,23 @@ impl From<DurabilityArg> for Durability {
         match arg {
             DurabilityArg::Full => Self::Full,
             DurabilityArg::Relaxed => Self::Relaxed,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ClockArg {
+    /// Time passes by itself
+    System,
+    /// Time stands still until it is moved, for tests
+    Manual,
+}
+
+impl From<ClockArg> for ClockKind {
+    fn from(arg: ClockArg) -> Self {
+        match arg {
+            ClockArg::System => Self::System,
+            ClockArg::Manual => Self::Manual,
         }
     }
 }
@@ -213,6 +268,23 @@ mod tests {
             "squall invoke f -d @event.json --async",
             "squall invoke f:live -d -",
             "squall logs f -f --since 10m",
+            "squall up --clock manual",
+            "squall cp data.csv s3://lake/raw/ --content-type text/csv --parallel 4",
+            "squall cp -r . s3://lake --exclude .git --exclude *.tmp --include *.csv --json",
+            "squall cp - s3://lake/a",
+            "squall sync data s3://lake/data --delete -n",
+            "squall ls",
+            "squall ls -r lake/raw",
+            "squall rm lake/a",
+            "squall rm -r lake/a --dry-run -y",
+            "squall mb lake",
+            "squall rb lake --force",
+            "squall schedules",
+            "squall schedules --json",
+            "squall schedules run nightly",
+            "squall clock advance 1h",
+            "squall events -n 5 -f",
+            "squall store check --json",
         ] {
             let read = Cli::try_parse_from(line.split(' '));
             assert!(read.is_ok(), "{line}: {}", read.unwrap_err());
@@ -225,6 +297,14 @@ mod tests {
             "squall invoke",
             "squall invoke f --async --tail",
             "squall deploy",
+            "squall cp a",
+            "squall cp a b --parallel 0",
+            "squall sync a",
+            "squall rm",
+            "squall mb",
+            "squall store",
+            "squall clock advance",
+            "squall up --clock sundial",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -7,8 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use aws_wire::sigv4::{self, Credentials, Signing};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::header::{HOST, USER_AGENT};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
@@ -56,6 +59,18 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+/// Runs a command that moves bytes: over more than one processor.
+pub fn block_on_threads(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let done = runtime.block_on(command);
+    // A thread that waits for stdin may wait for ever.
+    runtime.shutdown_background();
+    done
+}
+
 /// Runs a command that talks to an engine.
 pub fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     tokio::runtime::Builder::new_current_thread()
@@ -84,16 +99,22 @@ impl Client {
             ))
             .hint("eval \"$(squall env)\" sets endpoint and keys of a running engine"));
         };
+        let region = variable("AWS_REGION")
+            .or_else(|| variable("AWS_DEFAULT_REGION"))
+            .unwrap_or_else(|| "us-east-1".to_owned());
+        let credentials = Credentials {
+            access_key,
+            secret,
+            session_token: variable("AWS_SESSION_TOKEN"),
+        };
+        Self::new(&url, region, credentials)
+    }
+
+    pub fn new(url: &str, region: String, credentials: Credentials) -> Result<Self, Failure> {
         Ok(Self {
-            endpoint: Endpoint::parse(&url)?,
-            region: variable("AWS_REGION")
-                .or_else(|| variable("AWS_DEFAULT_REGION"))
-                .unwrap_or_else(|| "us-east-1".to_owned()),
-            credentials: Credentials {
-                access_key,
-                secret,
-                session_token: variable("AWS_SESSION_TOKEN"),
-            },
+            endpoint: Endpoint::parse(url)?,
+            region,
+            credentials,
         })
     }
 
@@ -111,25 +132,12 @@ impl Client {
 
     /// Sends a call; any answer is good, whatever its status.
     pub async fn send(&self, call: Call<'_>) -> Result<Answer, Failure> {
-        let request = self.signed(call)?;
-        let stream = self.connect().await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .context("cannot speak to the endpoint")?;
-        let driver = tokio::spawn(connection);
-        let response = sender.send_request(request).await.map_err(|error| {
-            Failure::new(
-                Kind::Bug,
-                anyhow!(error).context("the endpoint broke the connection off"),
-            )
-        })?;
-        let (head, body) = response.into_parts();
+        let (head, body) = self.open(call).await?.into_parts();
         let body = body
             .collect()
             .await
             .context("the answer ended before it was complete")?
             .to_bytes();
-        driver.abort();
         Ok(Answer {
             status: head.status,
             headers: head.headers,
@@ -137,12 +145,25 @@ impl Client {
         })
     }
 
+    /// Sends a call and returns when the answer begins; its body is yet to come.
+    pub async fn open(&self, call: Call<'_>) -> Result<Response<Incoming>, Failure> {
+        let request = self.signed(call)?;
+        let stream = self.connect().await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .context("cannot speak to the endpoint")?;
+        // It ends with the answer's body, or when that is dropped.
+        tokio::spawn(connection);
+        sender.send_request(request).await.map_err(|error| {
+            Failure::new(
+                Kind::Bug,
+                anyhow!(error).context("the endpoint broke the connection off"),
+            )
+        })
+    }
+
     fn signed(&self, call: Call<'_>) -> Result<Request<Full<Bytes>>, Failure> {
-        let mut request = Request::builder()
-            .method(call.method)
-            .uri(call.target)
-            .header("host", self.endpoint.authority())
-            .header("user-agent", concat!("squall/", env!("CARGO_PKG_VERSION")));
+        let mut request = Request::builder().method(call.method).uri(call.target);
         for (name, value) in call.headers {
             request = request.header(name, value);
         }
@@ -150,18 +171,45 @@ impl Client {
             .body(())
             .map_err(|error| Failure::mistake(format!("this cannot be sent: {error}")))?;
         let (mut parts, ()) = request.into_parts();
-        let signing = Signing {
-            credentials: &self.credentials,
-            region: &self.region,
-            service: call.service,
-            now: Timestamp::now(),
-        };
-        sigv4::sign(&mut parts, &call.body, signing)
-            .map_err(|error| Failure::new(Kind::Mistake, error))?;
+        self.sign(&mut parts, call.service, Some(&call.body))?;
         Ok(Request::from_parts(parts, Full::new(call.body)))
     }
 
-    async fn connect(&self) -> Result<TcpStream, Failure> {
+    /// Names host and client, and signs. Without a payload the body is one that is
+    /// streamed and not signed.
+    pub fn sign(
+        &self,
+        parts: &mut Parts,
+        service: &str,
+        payload: Option<&[u8]>,
+    ) -> Result<(), Failure> {
+        let host = self.endpoint.authority();
+        let host = host
+            .parse()
+            .map_err(|_| Failure::mistake(format!("{host:?} is not the name of a host")))?;
+        parts.headers.insert(HOST, host);
+        let agent = concat!("squall/", env!("CARGO_PKG_VERSION"));
+        parts
+            .headers
+            .insert(USER_AGENT, HeaderValue::from_static(agent));
+        let signing = Signing {
+            credentials: &self.credentials,
+            region: &self.region,
+            service,
+            now: Timestamp::now(),
+        };
+        match payload {
+            Some(payload) => sigv4::sign(parts, payload, signing),
+            None => sigv4::sign_streamed(parts, signing),
+        }
+        .map_err(|error| Failure::new(Kind::Mistake, error))
+    }
+
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    pub async fn connect(&self) -> Result<TcpStream, Failure> {
         let Endpoint { host, port, own } = &self.endpoint;
         let address = (host.trim_matches(['[', ']']), *port);
         let refused = |error: std::io::Error| {

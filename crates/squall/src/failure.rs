@@ -14,6 +14,8 @@ pub enum Kind {
     Mistake,
     /// A limit or a throttle; later, or smaller, it may work.
     Refused,
+    /// The user ended it.
+    Interrupted,
     /// Ours.
     Bug,
 }
@@ -24,6 +26,8 @@ impl Kind {
             Self::Function => 1,
             Self::Mistake => 2,
             Self::Refused => 3,
+            // 128 and the number of SIGINT, as shells have it.
+            Self::Interrupted => 130,
             // What sysexits.h calls an internal software error.
             Self::Bug => 70,
         }
@@ -62,6 +66,11 @@ impl Failure {
         }
     }
 
+    /// What went wrong, without what to do about it.
+    pub fn message(&self) -> String {
+        format!("{:#}", self.error)
+    }
+
     /// The engine says that the thing asked for is not there.
     pub fn is_missing(&self) -> bool {
         self.kind == Kind::Mistake
@@ -80,7 +89,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {:#}", self.error)?;
+        write!(f, "error: {}", self.message())?;
         if let Some(hint) = &self.hint {
             write!(f, "\nhint: {hint}")?;
         }

@@ -2,15 +2,22 @@
 //! exit codes and output; what an engine does lives in the crates below.
 //!
 //! Reading order: [`args`] says what can be asked, [`commands`] holds one file for
-//! each answer, [`client`] speaks to an engine over the AWS wire, [`failure`] says
-//! how a command ends badly.
+//! each answer, [`client`] speaks to an engine over the AWS wire, [`s3`] moves
+//! objects over it and [`transfer`] many files, [`place`] says what a path means,
+//! [`failure`] how a command ends badly.
 
 mod args;
 mod client;
 mod commands;
 mod failure;
+mod glob;
 mod machine;
 mod output;
+mod place;
+mod progress;
+mod s3;
+mod span;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -56,5 +63,15 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Logs(args) => client::block_on(commands::logs::run(&global, args)),
         Command::Ps => client::block_on(commands::ps::run(&global)),
         Command::Functions => client::block_on(commands::functions::run(&global)),
+        Command::Cp(args) => client::block_on_threads(commands::cp::run(&global, args)),
+        Command::Sync(args) => client::block_on_threads(commands::sync::run(&global, args)),
+        Command::Ls(args) => client::block_on(commands::ls::run(&global, args)),
+        Command::Rm(args) => client::block_on(commands::rm::run(&global, args)),
+        Command::Mb(args) => client::block_on(commands::buckets::make(&global, args)),
+        Command::Rb(args) => client::block_on(commands::buckets::remove(&global, args)),
+        Command::Schedules(args) => client::block_on(commands::schedules::run(&global, args)),
+        Command::Events(args) => client::block_on(commands::events::run(&global, args)),
+        Command::Clock(args) => client::block_on(commands::clock::run(&global, args)),
+        Command::Store(args) => client::block_on(commands::store::run(&global, args)),
     }
 }

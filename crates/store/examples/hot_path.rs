@@ -100,6 +100,9 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
                     client_context: None,
                     trace_id: None,
                     accepted: Timestamp::now(),
+                    order: None,
+                    source: None,
+                    retry: None,
                 };
                 store.events().accept(event, u64::MAX).await?;
             }

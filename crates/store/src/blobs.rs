@@ -21,8 +21,8 @@ pub struct BlobInfo {
 
 #[derive(Debug)]
 pub struct Blobs {
-    root: Arc<Root>,
-    dir: PathBuf,
+    pub(crate) root: Arc<Root>,
+    pub(crate) dir: PathBuf,
 }
 
 impl Blobs {
@@ -42,12 +42,7 @@ impl Blobs {
             let path = path_of(&dir, &sha);
             let there = fs::metadata(&path).is_ok_and(|found| found.len() == bytes.len() as u64);
             if !there {
-                let shard = path.parent().unwrap_or(&dir);
-                if !shard.exists() {
-                    make_dir(shard)?;
-                    root.sync_dir_of(shard)?;
-                }
-                root.place(&path, &bytes)?;
+                root.place(&place_for(&root, &dir, &sha)?, &bytes)?;
             }
             Ok(sha)
         })
@@ -122,6 +117,17 @@ pub(crate) fn check(sha: &str) -> Result<(), StoreError> {
 
 fn path_of(dir: &Path, sha: &str) -> PathBuf {
     dir.join(&sha[..2]).join(sha)
+}
+
+/// The path of a blob that is about to be put there.
+pub(crate) fn place_for(root: &Root, dir: &Path, sha: &str) -> Result<PathBuf, StoreError> {
+    let path = path_of(dir, sha);
+    let shard = path.parent().unwrap_or(dir);
+    if !shard.exists() {
+        make_dir(shard)?;
+        root.sync_dir_of(shard)?;
+    }
+    Ok(path)
 }
 
 fn walk(dir: &Path) -> io::Result<Vec<BlobInfo>> {

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::StoreError;
 use crate::store::Durability;
@@ -21,11 +22,15 @@ pub(crate) struct Root {
 
 impl Root {
     pub(crate) fn new(dir: PathBuf, durability: Durability) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let nanos = now.unwrap_or_default().as_nanos();
         Self {
             dir,
             durability,
             closed: AtomicBool::new(false),
-            counter: AtomicU64::new(0),
+            // Names are not used again by who opens the directory next, while
+            // somebody still clears away behind an earlier one.
+            counter: AtomicU64::new(u64::try_from(nanos).unwrap_or(0)),
         }
     }
 
@@ -35,6 +40,10 @@ impl Root {
 
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn durability(&self) -> Durability {
+        self.durability
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -87,6 +96,14 @@ impl Root {
         self.sync_dir_of(to)
     }
 
+    /// Makes what was written to a file durable.
+    pub(crate) fn sync_file(&self, file: &File, path: &Path) -> Result<(), StoreError> {
+        if self.durability == Durability::Full {
+            file.sync_all().map_err(StoreError::io("sync", path))?;
+        }
+        Ok(())
+    }
+
     /// Makes the name of a file as durable as its content.
     pub(crate) fn sync_dir_of(&self, path: &Path) -> Result<(), StoreError> {
         let dir = path.parent().unwrap_or(&self.dir);
@@ -118,10 +135,7 @@ impl Root {
             .map_err(StoreError::io("create", path))?;
         file.write_all(content)
             .map_err(StoreError::io("write", path))?;
-        if self.durability == Durability::Full {
-            file.sync_all().map_err(StoreError::io("sync", path))?;
-        }
-        Ok(())
+        self.sync_file(&file, path)
     }
 }
 

@@ -9,12 +9,15 @@ use parking_lot::Mutex;
 
 use crate::blobs::Blobs;
 use crate::database::{self, Reader};
+use crate::deliveries::Deliveries;
 use crate::documents::Documents;
 use crate::error::{OpenError, StoreError};
 use crate::events::Events;
-use crate::files::{Root, make_dir, make_private};
+use crate::files::{Root, blocking, make_dir, make_private};
+use crate::ledger::Ledger;
 use crate::lock;
 use crate::logs::Logs;
+use crate::objects::{Objects, Shelf};
 use crate::packages::Packages;
 use crate::records::{Pruner, Records};
 use crate::writer::Writer;
@@ -37,8 +40,11 @@ pub struct Store {
     blobs: Arc<Blobs>,
     packages: Packages,
     events: Events,
+    objects: Objects,
+    deliveries: Deliveries,
     records: Records,
     logs: Logs,
+    shelf: Arc<Shelf>,
     lock: Mutex<Option<File>>,
 }
 
@@ -68,16 +74,28 @@ impl Store {
         let blobs = Arc::new(Blobs::open(Arc::clone(&root))?);
         let packages = Packages::open(Arc::clone(&root), Arc::clone(&blobs))?;
         let logs = Logs::open(Arc::clone(&root))?;
-        let writer = Writer::start(connection, durability, pruner)
+        let shelf = Shelf::open(Arc::clone(&root), &connection)?;
+        let ledger = Ledger::load(&connection, Arc::clone(&shelf))?;
+        let writer = Writer::start(connection, durability, pruner, ledger)
             .map_err(StoreError::io("start a thread for", &dir))?;
+        let events = Events::load(reader.clone(), Arc::clone(&writer))?;
+        let objects = Objects::new(
+            reader.clone(),
+            Arc::clone(&writer),
+            Arc::clone(&shelf),
+            events.clone(),
+        );
         Ok(Self {
             root,
             documents: Documents::new(reader.clone(), Arc::clone(&writer)),
             blobs,
             packages,
-            events: Events::load(reader.clone(), Arc::clone(&writer))?,
+            events,
+            objects,
+            deliveries: Deliveries::new(reader.clone(), Arc::clone(&writer)),
             records: Records::new(reader, Arc::clone(&writer), keep),
             logs,
+            shelf,
             writer,
             lock: Mutex::new(Some(lock)),
         })
@@ -104,6 +122,14 @@ impl Store {
         &self.events
     }
 
+    pub fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    pub fn deliveries(&self) -> &Deliveries {
+        &self.deliveries
+    }
+
     pub fn records(&self) -> &Records {
         &self.records
     }
@@ -117,6 +143,13 @@ impl Store {
         self.root.close();
         self.writer.close().await;
         self.logs.close().await;
+        let shelf = Arc::clone(&self.shelf);
+        let closed = blocking(move || {
+            shelf.close();
+            Ok::<_, StoreError>(())
+        });
+        // Without a runtime that can do it, dropping the store does.
+        let _ = closed.await;
         self.lock.lock().take();
     }
 }
@@ -127,5 +160,6 @@ impl Drop for Store {
         self.root.close();
         self.writer.close_now();
         self.logs.close_now();
+        self.shelf.close();
     }
 }

@@ -31,6 +31,9 @@ fn event(payload: &str, accepted: i64) -> NewEvent {
         client_context: Some("{}".to_owned()),
         trace_id: None,
         accepted: Timestamp(accepted),
+        order: None,
+        source: None,
+        retry: None,
     }
 }
 

@@ -10,11 +10,14 @@ use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot};
 use types::Timestamp;
 
+use crate::deliveries::{self, Delivery};
 use crate::documents::{self, Change};
 use crate::error::StoreError;
-use crate::events::{self, NewEvent, Reservation};
+use crate::events;
 use crate::files::blocking;
+use crate::ledger::Ledger;
 use crate::mailbox::Mailbox;
+use crate::operation::Job;
 use crate::records::{self, Pruner, Record};
 use crate::store::Durability;
 
@@ -34,12 +37,9 @@ pub(crate) enum Write {
         changes: Vec<Change>,
         answer: Answer,
     },
-    Accept {
-        id: i64,
-        event: NewEvent,
-        place: Reservation,
-        answer: Answer,
-    },
+    /// What brings its own answer: operations on objects, and the acceptance
+    /// of events.
+    Job(Box<dyn Job>),
     Retry {
         id: i64,
         due: Timestamp,
@@ -49,6 +49,9 @@ pub(crate) enum Write {
         id: i64,
     },
     Record(Record),
+    Delivery(Delivery),
+    /// Makes the thread look for content that nothing needs any more.
+    Sweep,
     /// Is answered when everything before it is written.
     Barrier {
         answer: Answer,
@@ -67,6 +70,7 @@ impl Writer {
         connection: Connection,
         durability: Durability,
         pruner: Pruner,
+        ledger: Ledger,
     ) -> std::io::Result<Arc<Self>> {
         let writer = Arc::new(Self {
             mailbox: Mailbox::new(BATCH),
@@ -77,6 +81,7 @@ impl Writer {
             connection,
             durability,
             pruner,
+            ledger,
             syncing: None,
         };
         let shared = Arc::clone(&writer);
@@ -97,6 +102,20 @@ impl Writer {
     /// Returns when the write is in the queue.
     pub(crate) async fn tell(&self, write: Write) -> Result<(), StoreError> {
         self.enter(write, false).await
+    }
+
+    /// Returns when the job is in the queue; it answers by itself.
+    pub(crate) async fn hand_in(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
+        self.enter(Write::Job(job), true).await
+    }
+
+    /// As `tell` for who must not wait. Where the queue is full the thread is
+    /// about to come by anyway.
+    pub(crate) fn nudge(&self, write: Write) {
+        if let Ok(permit) = self.room.try_acquire() {
+            permit.forget();
+            let _ = self.mailbox.push(write, false);
+        }
     }
 
     async fn enter(&self, write: Write, urgent: bool) -> Result<(), StoreError> {
@@ -157,36 +176,43 @@ struct Desk {
     connection: Connection,
     durability: Durability,
     pruner: Pruner,
+    ledger: Ledger,
     /// Whether commits are synced at the moment.
     syncing: Option<bool>,
 }
 
 impl Desk {
-    fn write(&mut self, batch: Vec<Write>) {
-        if self.commit(&batch).is_ok() {
+    fn write(&mut self, mut batch: Vec<Write>) {
+        if self.commit(&mut batch).is_ok() {
             for write in batch {
                 answer(write, Ok(()));
             }
+            self.clear_away();
             return;
         }
         // One of them may have spoiled it for the others.
-        for write in batch {
-            let result = self.commit(std::slice::from_ref(&write));
-            answer(write, result.map_err(StoreError::from));
+        for mut write in batch {
+            let result = self.commit(std::slice::from_mut(&mut write));
+            let committed = result.is_ok();
+            answer(write, result);
+            if committed {
+                self.clear_away();
+            }
         }
     }
 
-    fn commit(&mut self, batch: &[Write]) -> rusqlite::Result<()> {
+    fn commit(&mut self, batch: &mut [Write]) -> Result<(), StoreError> {
         let awaited = batch
             .iter()
-            .any(|write| matches!(write, Write::Documents { .. } | Write::Accept { .. }));
+            .any(|write| matches!(write, Write::Documents { .. } | Write::Job(_)));
         self.sync_commits(awaited && self.durability == Durability::Full)?;
         let transaction = self.connection.transaction()?;
+        self.ledger.begin();
         let (mut records, mut newest) = (0, 0);
         for write in batch {
             match write {
                 Write::Documents { changes, .. } => documents::apply(&transaction, changes)?,
-                Write::Accept { id, event, .. } => events::insert(&transaction, *id, event)?,
+                Write::Job(job) => job.apply(&transaction, &mut self.ledger)?,
                 Write::Retry { id, due, attempts } => {
                     events::update(&transaction, *id, *due, *attempts)?;
                 }
@@ -195,13 +221,28 @@ impl Desk {
                     newest = records::insert(&transaction, record)?;
                     records += 1;
                 }
-                Write::Barrier { .. } => {}
+                Write::Delivery(delivery) => {
+                    deliveries::note(&transaction, &mut self.ledger, delivery)?;
+                }
+                Write::Sweep | Write::Barrier { .. } => {}
             }
         }
         if records > 0 {
             self.pruner.prune(&transaction, records, newest)?;
         }
-        transaction.commit()
+        self.ledger.finish(&transaction)?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Takes away the files that the last commit left without an owner.
+    fn clear_away(&mut self) {
+        self.ledger.remove_released();
+        if let Err(error) = self.ledger.sweep(&mut self.connection) {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "content that nothing needs was not removed"
+            );
+        }
     }
 
     /// What nobody waits for need not be on the disk; the next synced commit
@@ -231,22 +272,16 @@ fn answer(write: Write, result: Result<(), StoreError>) {
         Write::Documents { answer, .. } | Write::Barrier { answer } => {
             let _ = answer.send(result);
         }
-        Write::Accept {
-            id,
-            event,
-            place,
-            answer,
-        } => {
-            if result.is_ok() {
-                place.fill(id, event);
-            }
-            let _ = answer.send(result);
-        }
-        Write::Retry { .. } | Write::Done { .. } | Write::Record(_) => {
+        Write::Job(job) => job.settle(result),
+        Write::Retry { .. }
+        | Write::Done { .. }
+        | Write::Record(_)
+        | Write::Delivery(_)
+        | Write::Sweep => {
             if let Err(error) = result {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
-                    "a record or the end of an event was not written"
+                    "a record, a delivery or the end of an event was not written"
                 );
             }
         }

@@ -225,6 +225,9 @@ async fn write_events(store: Arc<Store>, first: u64) {
             client_context: None,
             trace_id: None,
             accepted: Timestamp::now(),
+            order: None,
+            source: None,
+            retry: None,
         };
         store.events().accept(event, u64::MAX).await.unwrap();
         acknowledge("event", &number.to_string());

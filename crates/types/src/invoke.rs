@@ -95,6 +95,9 @@ pub enum InvokeError {
     ShuttingDown,
     #[error("the queue of accepted events is full")]
     QueueFull,
+    /// The function was called by itself, over others or not, once too often.
+    #[error("the function has been invoked {depth} times in one chain of requests")]
+    Looped { depth: u32 },
     /// Ours to mend; the detail is in the log.
     #[error("internal error: {detail}")]
     Internal { detail: String },

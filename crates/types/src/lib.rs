@@ -3,13 +3,16 @@
 //! crate may depend on this one.
 
 pub mod arn;
+pub mod events;
 pub mod function;
 pub mod invoke;
 pub mod limits;
 pub mod names;
+pub mod object;
 pub mod time;
 
 pub use arn::{FunctionRef, LayerVersionArn, Scope};
+pub use events::{BusName, GroupName, RuleName, ScheduleName, TargetId};
 pub use function::{
     Architecture, CodeRef, FunctionVersion, InstanceOptions, LayerRef, NetworkMode, Runtime,
     SnapStart, StartMode, TracingMode, VersionKey, VpcConfig,
@@ -21,4 +24,5 @@ pub use limits::Limits;
 pub use names::{
     AccountId, AliasName, BadName, FunctionName, LayerName, Qualifier, Region, RequestId, Version,
 };
+pub use object::{BucketName, ObjectKey, VersionId};
 pub use time::Timestamp;

@@ -89,6 +89,8 @@ macro_rules! name {
     };
 }
 
+pub(crate) use name;
+
 /// Letters, digits, `-` and `_`, between one and `max` of them.
 fn is_word(text: &str, max: usize) -> bool {
     (1..=max).contains(&text.len())

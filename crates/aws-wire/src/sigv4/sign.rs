@@ -36,8 +36,18 @@ pub enum SignError {
 /// Adds `host`, `x-amz-date`, `x-amz-content-sha256`, the session token and
 /// `authorization`. All headers that are there already get signed, too.
 pub fn sign(parts: &mut Parts, payload: &[u8], signing: Signing<'_>) -> Result<(), SignError> {
-    let stamp = stamp(signing.now);
     let hash = hex::encode(Sha256::digest(payload));
+    sign_hash(parts, &hash, signing)
+}
+
+/// As [`sign`], for a body that is streamed and that only S3 takes unsigned. Let
+/// a checksum among the headers vouch for it: that is signed.
+pub fn sign_streamed(parts: &mut Parts, signing: Signing<'_>) -> Result<(), SignError> {
+    sign_hash(parts, UNSIGNED, signing)
+}
+
+fn sign_hash(parts: &mut Parts, hash: &str, signing: Signing<'_>) -> Result<(), SignError> {
+    let stamp = stamp(signing.now);
     set_host(&mut parts.headers, &parts.uri)?;
     parts.headers.insert("x-amz-date", stamp.parse()?);
     parts.headers.insert(CONTENT_SHA256, hash.parse()?);
@@ -47,7 +57,7 @@ pub fn sign(parts: &mut Parts, payload: &[u8], signing: Signing<'_>) -> Result<(
     parts.headers.remove(AUTHORIZATION);
     let names = signed_names(&parts.headers);
     let scope = signing.scope(&stamp);
-    let signature = signing.signature(parts, &scope, &stamp, &names, &hash);
+    let signature = signing.signature(parts, &scope, &stamp, &names, hash);
     let authorization = format!(
         "{ALGORITHM} Credential={}/{}, SignedHeaders={}, Signature={signature}",
         scope.access_key,

@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 
-use store::{StoreError, UnpackError, UnpackLimits};
+use bytes::Bytes;
+use store::{BlobInfo, StoreError, UnpackError, UnpackLimits};
 use tokio::sync::OwnedRwLockReadGuard;
 use tracing::warn;
 use types::{CodeRef, FunctionVersion, LayerRef};
@@ -54,38 +55,21 @@ pub(super) struct Garbage {
 impl Catalog {
     /// Brings code into the store and unpacks it, which also proves that it can be.
     pub(super) async fn upload(&self, source: CodeSource) -> Result<Upload, ControlError> {
-        let zip = match source {
-            CodeSource::Zip(zip) => zip,
-            // No bucket exists before the engine has an S3 of its own.
-            CodeSource::S3 { .. } => {
-                return Err(ControlError::invalid(
-                    "Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist",
-                ));
-            }
-        };
-        let limits = &self.inner.limits;
-        let zip_bytes = zip.len() as u64;
-        if zip_bytes > limits.zip_bytes {
-            return Err(ControlError::ZipTooLarge {
-                limit: limits.zip_bytes,
-            });
-        }
-        if zip.is_empty() || zip.starts_with(ZIP_END) {
-            return Err(ControlError::invalid(
-                "Uploaded file must be a non-empty zip",
-            ));
-        }
         let guard = Arc::clone(&self.inner.uploads).read_owned().await;
-        let sha256 = self.inner.store.blobs().put(zip).await?;
+        let blob = match source {
+            CodeSource::Zip(zip) => self.keep_zip(zip).await?,
+            CodeSource::Object(object) => self.keep_object(&object).await?,
+        };
         let mut upload = Upload {
             catalog: self.clone(),
             code: CodeRef {
-                sha256,
-                zip_bytes,
+                sha256: blob.sha,
+                zip_bytes: blob.bytes,
                 unzipped_bytes: 0,
             },
             guard: Some(guard),
         };
+        let limits = &self.inner.limits;
         let unpack_limits = UnpackLimits {
             unzipped_bytes: limits.unzipped_bytes,
             entries: limits.zip_entries,
@@ -100,6 +84,18 @@ impl Catalog {
             }
         }
         Ok(upload)
+    }
+
+    /// A zip that a client sent along.
+    async fn keep_zip(&self, zip: Bytes) -> Result<BlobInfo, ControlError> {
+        let bytes = zip.len() as u64;
+        let limit = self.inner.limits.zip_bytes;
+        if bytes > limit {
+            return Err(ControlError::ZipTooLarge { limit });
+        }
+        check_not_empty(&zip)?;
+        let sha = self.inner.store.blobs().put(zip).await?;
+        Ok(BlobInfo { sha, bytes })
     }
 
     /// Code and layers of one function share one limit.
@@ -202,14 +198,26 @@ impl Inner {
     }
 }
 
+/// Looks at how a zip begins.
+pub(super) fn check_not_empty(zip: &[u8]) -> Result<(), ControlError> {
+    if zip.is_empty() || zip.starts_with(ZIP_END) {
+        return Err(ControlError::invalid(
+            "Uploaded file must be a non-empty zip",
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn too_large_unzipped(limit: u64) -> ControlError {
+    ControlError::invalid(format!("Unzipped size must be smaller than {limit} bytes"))
+}
+
 /// What a client is told about a zip that cannot be used. The first sentence is
 /// AWS's; what follows it helps to find the entry.
 fn refusal(error: UnpackError) -> ControlError {
     match error {
         UnpackError::Io(error) => ControlError::Store(error),
-        UnpackError::TooLarge { limit } => {
-            ControlError::invalid(format!("Unzipped size must be smaller than {limit} bytes"))
-        }
+        UnpackError::TooLarge { limit } => too_large_unzipped(limit),
         UnpackError::NotAZip(_) => ControlError::invalid(
             "Could not unzip uploaded file. Please check your file, then try to upload again.",
         ),

@@ -13,18 +13,23 @@ mod error;
 mod functions;
 mod layers;
 mod model;
+mod object_code;
+#[cfg(test)]
+mod object_code_tests;
 mod paging;
 mod permissions;
+mod permits;
 mod requirements;
 mod state;
 mod tags;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod versions;
 
 use std::fmt;
 use std::sync::Arc;
 
+use buckets::Buckets;
 use parking_lot::{Mutex, RwLock};
 use store::{Store, StoreError};
 use tokio::sync::mpsc;
@@ -40,7 +45,7 @@ pub use error::ControlError;
 pub use layers::LayerFilter;
 pub use model::{
     Alias, CodeSource, CodeUpdate, ConfigPatch, Cors, EventConfig, EventInvokeConfig, FunctionUrl,
-    LayerVersion, LogLevels, Logging, NewFunction, NewLayer, Page, Paging, Patch,
+    LayerVersion, LogLevels, Logging, NewFunction, NewLayer, ObjectCode, Page, Paging, Patch,
     ProvisionedConfig, RecursiveLoop, RuntimeManagement, Statement, UrlAuth, UrlInvokeMode,
     VersionEntry,
 };
@@ -116,6 +121,8 @@ pub struct Catalog {
 
 struct Inner {
     store: Arc<Store>,
+    /// Where code may come from.
+    buckets: Buckets,
     scope: Scope,
     limits: Limits,
     check_runtime: RuntimeCheck,
@@ -144,6 +151,7 @@ impl Catalog {
     /// Reads the state, and removes packages that a crash left without owner.
     pub async fn open(
         store: Arc<Store>,
+        buckets: Buckets,
         scope: Scope,
         limits: Limits,
         check_runtime: RuntimeCheck,
@@ -153,6 +161,7 @@ impl Catalog {
         let catalog = Self {
             inner: Arc::new(Inner {
                 store,
+                buckets,
                 scope,
                 limits,
                 check_runtime,
@@ -170,6 +179,10 @@ impl Catalog {
 
     pub fn scope(&self) -> &Scope {
         &self.inner.scope
+    }
+
+    pub(crate) fn buckets(&self) -> &Buckets {
+        &self.inner.buckets
     }
 
     pub fn limits(&self) -> &Limits {

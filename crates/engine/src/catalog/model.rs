@@ -226,7 +226,15 @@ pub struct LayerVersion {
 #[derive(Debug, Clone)]
 pub enum CodeSource {
     Zip(Bytes),
-    S3 { bucket: String, key: String },
+    Object(ObjectCode),
+}
+
+/// A zip in a bucket, as a client names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectCode {
+    pub bucket: String,
+    pub key: String,
+    pub version: Option<String>,
 }
 
 /// Everything that `CreateFunction` decides.

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use buckets::{Buckets, Routes};
 use bytes::Bytes;
 use store::{Durability, Store};
 use tokio::sync::mpsc;
@@ -13,19 +14,20 @@ use types::{Limits, Qualifier, Runtime, Scope, Version};
 
 use super::*;
 
-struct Bench {
-    catalog: Catalog,
+pub(super) struct Bench {
+    pub(super) catalog: Catalog,
+    pub(super) buckets: Buckets,
     changes: mpsc::Receiver<CatalogChange>,
     store: Arc<Store>,
     dir: tempfile::TempDir,
 }
 
 impl Bench {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with(Limits::default()).await
     }
 
-    async fn with(limits: Limits) -> Self {
+    pub(super) async fn with(limits: Limits) -> Self {
         Self::open(tempfile::tempdir().unwrap(), limits).await
     }
 
@@ -40,11 +42,21 @@ impl Bench {
             Runtime::Python(minor) if minor != 11 => Err("use python3.11".to_owned()),
             _ => Ok(()),
         };
-        let catalog = Catalog::open(Arc::clone(&store), scope, limits, Box::new(check), sender)
-            .await
-            .unwrap();
+        let router = Arc::new(Routes::none);
+        let buckets = Buckets::open(Arc::clone(&store), scope.clone(), 100, router).unwrap();
+        let catalog = Catalog::open(
+            Arc::clone(&store),
+            buckets.clone(),
+            scope,
+            limits,
+            Box::new(check),
+            sender,
+        )
+        .await
+        .unwrap();
         Self {
             catalog,
+            buckets,
             changes,
             store,
             dir,
@@ -55,13 +67,15 @@ impl Bench {
     async fn reopen(self) -> Self {
         let Self {
             catalog,
+            buckets,
             changes,
             store,
             dir,
         } = self;
         catalog.drain().await;
+        buckets.drain().await;
         store.close().await;
-        drop((catalog, changes, store));
+        drop((catalog, buckets, changes, store));
         Self::open(dir, Limits::default()).await
     }
 
@@ -87,7 +101,7 @@ impl Bench {
         self.catalog.update_code(name, update).await.unwrap()
     }
 
-    async fn blobs(&self) -> usize {
+    pub(super) async fn blobs(&self) -> usize {
         self.store.blobs().list().await.unwrap().len()
     }
 
@@ -111,7 +125,7 @@ fn open_store(dir: &Path) -> Arc<Store> {
 }
 
 /// A package with one file of this content.
-fn zip(content: &str) -> Bytes {
+pub(super) fn zip(content: &str) -> Bytes {
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default();
     writer.start_file("main.py", options).unwrap();
@@ -119,7 +133,7 @@ fn zip(content: &str) -> Bytes {
     writer.finish().unwrap().into_inner().into()
 }
 
-fn function(name: &str, content: &str) -> NewFunction {
+pub(crate) fn function(name: &str, content: &str) -> NewFunction {
     NewFunction {
         name: name.parse().unwrap(),
         runtime: Runtime::Python(11),
@@ -155,7 +169,7 @@ fn layer(name: &str, content: &str) -> NewLayer {
     }
 }
 
-fn message<T: std::fmt::Debug>(result: Result<T, ControlError>) -> String {
+pub(super) fn message<T: std::fmt::Debug>(result: Result<T, ControlError>) -> String {
     result.unwrap_err().to_string()
 }
 

@@ -57,7 +57,8 @@ type Given = (InstanceId, Box<Instance>);
 
 impl Fleet {
     pub(crate) fn new(version: Arc<FunctionVersion>, arn: String, context: Arc<Context>) -> Self {
-        let template = TemplateSlot::new(&version);
+        let session = context.iam.function_session(&version.role, &version.name);
+        let template = TemplateSlot::new(&version, session);
         Self {
             version,
             arn,

@@ -99,7 +99,7 @@ async fn spawned_python(
     let files = slot.files(version, context).await?;
     let interpreter = interpreter(version, context)?;
     let _load = context.loads.acquire().await;
-    let environment = whole_environment(version, context, &files, Some(interpreter), stream);
+    let environment = whole_environment(version, slot, context, &files, Some(interpreter), stream);
     let network = slot.network(context, &[]);
     let mut process = context
         .sandbox
@@ -130,7 +130,7 @@ async fn program(
     let files = slot.files(version, context).await?;
     let bootstrap = bootstrap(context, &files)?;
     let _load = context.loads.acquire().await;
-    let mut environment = whole_environment(version, context, &files, None, stream);
+    let mut environment = whole_environment(version, slot, context, &files, None, stream);
     if slot.is_isolated() && context.sandbox.isolation() == sandbox::Isolation::Namespaces {
         environment.push((
             "AWS_LAMBDA_RUNTIME_API".to_owned(),
@@ -216,13 +216,14 @@ pub(super) fn interpreter<'a>(
 
 fn whole_environment(
     version: &FunctionVersion,
+    slot: &TemplateSlot,
     context: &Context,
     files: &FunctionFiles,
     interpreter: Option<&Interpreter>,
     stream: &str,
 ) -> Vec<(String, String)> {
     let mut environment: BTreeMap<String, String> =
-        context.environment(version, files, interpreter);
+        slot.environment(version, context, files, interpreter);
     environment.extend(environment::of_instance(stream));
     environment.into_iter().collect()
 }

@@ -1,13 +1,14 @@
 //! The place of a fleet's template: made once, in the background or when first
 //! needed, and made anew after it has failed or gone.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use sandbox::spec::Network;
-use sandbox::{Exit, FunctionFiles, Readiness, Template};
+use sandbox::{Exit, FunctionFiles, Interpreter, Readiness, Template};
 use serde::Serialize;
 use tokio::sync::OnceCell;
 use tokio_util::sync::DropGuard;
@@ -16,6 +17,7 @@ use types::{FunctionVersion, InstanceOptions, NetworkMode, StartMode};
 use super::start::interpreter;
 use crate::context::Context;
 use crate::failure::{Failure, StartFailure};
+use crate::iam::FunctionSession;
 use crate::invocation_log::keep_init_log;
 
 const LOG_CHUNK: usize = 16 * 1024;
@@ -51,6 +53,9 @@ pub(crate) enum TemplateState {
 #[derive(Debug)]
 pub(super) struct TemplateSlot {
     options: InstanceOptions,
+    /// One for the template and all instances: a client that is made while the
+    /// function is loaded keeps its keys in every fork.
+    session: FunctionSession,
     files: OnceCell<FunctionFiles>,
     /// Held while a template is made: others wait for it.
     making: tokio::sync::Mutex<()>,
@@ -78,7 +83,7 @@ enum Known {
 }
 
 impl TemplateSlot {
-    pub(super) fn new(version: &FunctionVersion) -> Self {
+    pub(super) fn new(version: &FunctionVersion, session: FunctionSession) -> Self {
         let options = version.options;
         let known = if version.runtime.is_python() && options.start != StartMode::Spawn {
             Known::Nothing
@@ -89,6 +94,7 @@ impl TemplateSlot {
         };
         Self {
             options,
+            session,
             files: OnceCell::new(),
             making: tokio::sync::Mutex::new(()),
             attempts: AtomicU64::new(0),
@@ -107,6 +113,19 @@ impl TemplateSlot {
             .get_or_try_init(|| context.files(version))
             .await
             .cloned()
+    }
+
+    /// The environment that all instances share, keys included.
+    pub(super) fn environment(
+        &self,
+        version: &FunctionVersion,
+        context: &Context,
+        files: &FunctionFiles,
+        interpreter: Option<&Interpreter>,
+    ) -> BTreeMap<String, String> {
+        let mut environment = context.environment(version, files, interpreter);
+        environment.extend(self.session.variables());
+        environment
     }
 
     /// Whether the function has a network of its own.
@@ -220,7 +239,7 @@ impl TemplateSlot {
         let files = self.files(version, context).await?;
         let interpreter = interpreter(version, context)?;
         let _load = context.loads.acquire().await;
-        let environment = context.environment(version, &files, Some(interpreter));
+        let environment = self.environment(version, context, &files, Some(interpreter));
         let template = context
             .sandbox
             .start_template(

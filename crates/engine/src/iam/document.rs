@@ -37,14 +37,23 @@ pub(super) fn check(text: &str, kind: Kind, longest: usize) -> Result<(), IamErr
         return bad("The policy must contain a valid version string.");
     }
     match document.get("Statement") {
-        Some(Value::Object(statement)) => check_statement(statement, kind),
+        Some(Value::Object(statement)) => check_statement(statement, kind)?,
         Some(Value::Array(statements)) if !statements.is_empty() => {
-            statements.iter().try_for_each(|statement| match statement {
-                Value::Object(statement) => check_statement(statement, kind),
-                _ => bad("Syntax errors in policy."),
-            })
+            statements
+                .iter()
+                .try_for_each(|statement| match statement {
+                    Value::Object(statement) => check_statement(statement, kind),
+                    _ => bad("Syntax errors in policy."),
+                })?;
         }
-        _ => bad("Missing required field Statement"),
+        _ => return bad("Missing required field Statement"),
+    }
+    match kind {
+        // It is going to be enforced, so all of it must be understood.
+        Kind::Permissions => policy::Document::parse(text)
+            .map(drop)
+            .map_err(|error| IamError::MalformedDocument(error.to_string())),
+        Kind::Trust => Ok(()),
     }
 }
 

@@ -9,6 +9,8 @@ pub struct ManagedPolicy {
     pub path: &'static str,
     pub name: &'static str,
     actions: &'static [&'static str],
+    /// The service to which its holder may pass roles.
+    passes_to: Option<&'static str>,
 }
 
 impl ManagedPolicy {
@@ -17,11 +19,17 @@ impl ManagedPolicy {
     }
 
     pub fn document(&self) -> String {
-        json!({
-            "Version": "2012-10-17",
-            "Statement": [{ "Effect": "Allow", "Action": self.actions, "Resource": "*" }],
-        })
-        .to_string()
+        let mut statements =
+            vec![json!({ "Effect": "Allow", "Action": self.actions, "Resource": "*" })];
+        if let Some(service) = self.passes_to {
+            statements.push(json!({
+                "Effect": "Allow",
+                "Action": "iam:PassRole",
+                "Resource": "*",
+                "Condition": { "StringLike": { "iam:PassedToService": service } },
+            }));
+        }
+        json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
     }
 
     /// AWS's ids look so, and stay the same.
@@ -51,6 +59,7 @@ const fn service(name: &'static str, actions: &'static [&'static str]) -> Manage
         path: "/service-role/",
         name,
         actions,
+        passes_to: None,
     }
 }
 
@@ -59,6 +68,18 @@ const fn plain(name: &'static str, actions: &'static [&'static str]) -> ManagedP
         path: "/",
         name,
         actions,
+        passes_to: None,
+    }
+}
+
+const fn passing(
+    name: &'static str,
+    actions: &'static [&'static str],
+    service: &'static str,
+) -> ManagedPolicy {
+    ManagedPolicy {
+        passes_to: Some(service),
+        ..plain(name, actions)
     }
 }
 
@@ -67,7 +88,54 @@ const WRITE_LOGS: &[&str] = &[
     "logs:CreateLogStream",
     "logs:PutLogEvents",
 ];
-const READ_ANY: &[&str] = &["*:Describe*", "*:Get*", "*:List*"];
+const READ_ANY: &[&str] = &[
+    "dynamodb:BatchGet*",
+    "dynamodb:Describe*",
+    "dynamodb:Get*",
+    "dynamodb:List*",
+    "dynamodb:Query",
+    "dynamodb:Scan",
+    "events:Describe*",
+    "events:List*",
+    "events:TestEventPattern",
+    "iam:Get*",
+    "iam:List*",
+    "lambda:Get*",
+    "lambda:List*",
+    "logs:Describe*",
+    "logs:FilterLogEvents",
+    "logs:Get*",
+    "logs:List*",
+    "s3:Get*",
+    "s3:List*",
+    "scheduler:Get*",
+    "scheduler:List*",
+    "sts:Get*",
+];
+
+/// AWS says it by `NotAction`; these are the services that policies here name.
+const ALL_BUT_IAM: &[&str] = &[
+    "cloudwatch:*",
+    "dynamodb:*",
+    "ec2:*",
+    "ecr:*",
+    "events:*",
+    "iam:CreateServiceLinkedRole",
+    "iam:ListRoles",
+    "kafka:*",
+    "kinesis:*",
+    "lambda:*",
+    "logs:*",
+    "s3:*",
+    "scheduler:*",
+    "secretsmanager:*",
+    "ses:*",
+    "sns:*",
+    "sqs:*",
+    "ssm:*",
+    "sts:*",
+    "xray:*",
+];
 
 static POLICIES: &[ManagedPolicy] = &[
     plain(
@@ -78,9 +146,10 @@ static POLICIES: &[ManagedPolicy] = &[
         "AWSLambdaInvocation-DynamoDB",
         &["lambda:InvokeFunction", "dynamodb:*Stream*"],
     ),
-    plain(
+    passing(
         "AWSLambda_FullAccess",
-        &["lambda:*", "logs:Describe*", "iam:PassRole"],
+        &["lambda:*", "logs:Describe*"],
+        "lambda.amazonaws.com",
     ),
     plain(
         "AWSLambda_ReadOnlyAccess",
@@ -104,7 +173,29 @@ static POLICIES: &[ManagedPolicy] = &[
         "AmazonEC2ContainerRegistryReadOnly",
         &["ecr:Get*", "ecr:BatchGet*"],
     ),
-    plain("AmazonEventBridgeFullAccess", &["events:*", "scheduler:*"]),
+    passing(
+        "AmazonEventBridgeFullAccess",
+        &["events:*", "scheduler:*"],
+        "scheduler.amazonaws.com",
+    ),
+    plain(
+        "AmazonEventBridgeReadOnlyAccess",
+        &[
+            "events:Describe*",
+            "events:List*",
+            "scheduler:Get*",
+            "scheduler:List*",
+        ],
+    ),
+    passing(
+        "AmazonEventBridgeSchedulerFullAccess",
+        &["scheduler:*"],
+        "scheduler.amazonaws.com",
+    ),
+    plain(
+        "AmazonEventBridgeSchedulerReadOnlyAccess",
+        &["scheduler:Get*", "scheduler:List*"],
+    ),
     plain("AmazonKinesisFullAccess", &["kinesis:*"]),
     plain("AmazonS3FullAccess", &["s3:*", "s3-object-lambda:*"]),
     plain(
@@ -135,7 +226,7 @@ static POLICIES: &[ManagedPolicy] = &[
         &["logs:Describe*", "logs:Get*", "logs:Filter*"],
     ),
     plain("IAMReadOnlyAccess", &["iam:Get*", "iam:List*"]),
-    plain("PowerUserAccess", &["*"]),
+    plain("PowerUserAccess", ALL_BUT_IAM),
     plain("ReadOnlyAccess", READ_ANY),
     plain("SecretsManagerReadWrite", &["secretsmanager:*"]),
     service("AWSLambdaBasicExecutionRole", WRITE_LOGS),
@@ -171,6 +262,22 @@ static POLICIES: &[ManagedPolicy] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_documents_can_be_read() {
+        for policy in all() {
+            let read = policy::Document::parse(&policy.document());
+            assert!(read.is_ok(), "{}: {read:?}", policy.name);
+        }
+    }
+
+    /// Since IAM is held to policies, it would be all of `AdministratorAccess`.
+    #[test]
+    fn a_power_user_cannot_give_itself_more() {
+        let document = find("arn:aws:iam::aws:policy/PowerUserAccess").unwrap();
+        let document = document.document();
+        assert!(!document.contains("iam:*") && !document.contains("\"*\"]"));
+    }
 
     #[test]
     fn the_policies_of_aws_are_found_by_arn_only() {

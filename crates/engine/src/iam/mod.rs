@@ -4,6 +4,7 @@
 //! All of it is in memory and written through to the store: a change is
 //! committed first and visible afterwards.
 
+mod authorize;
 mod document;
 mod error;
 mod managed;
@@ -22,12 +23,15 @@ use store::{Change, Store, StoreError};
 use tokio_util::task::TaskTracker;
 use types::Scope;
 
+pub use authorize::{Ask, Denied, PolicyKind, Reason};
 pub use error::IamError;
 pub use managed::ManagedPolicy;
 pub use model::{NewPolicy, NewRole, Policy, PolicyVersion, Role, RolePatch};
 pub use policies::FoundPolicy;
+pub(crate) use sessions::FunctionSession;
 pub use sessions::Session;
 
+use authorize::Read;
 use sessions::Sessions;
 use state::State;
 
@@ -40,7 +44,7 @@ pub struct Iam {
     /// Commits run as tasks of their own, so that a client that vanishes cannot
     /// stop one between the disk and the memory.
     tasks: TaskTracker,
-    sessions: Sessions,
+    sessions: Arc<Sessions>,
 }
 
 impl fmt::Debug for Iam {
@@ -69,7 +73,7 @@ impl Iam {
             state: Arc::new(RwLock::new(state)),
             writing: Arc::default(),
             tasks: TaskTracker::new(),
-            sessions: Sessions::default(),
+            sessions: Arc::default(),
         })
     }
 
@@ -91,6 +95,8 @@ impl Iam {
     ) -> Result<T, IamError> {
         let turn = Arc::clone(&self.writing).lock_owned().await;
         let mut draft = self.state.read().clone();
+        // What was read of the policies holds for the old state only.
+        draft.read = Read::default();
         let result = operation(&mut draft)?;
         let changes: Vec<Change> = draft.take_changes();
         if changes.is_empty() {
@@ -124,5 +130,7 @@ fn load<T: DeserializeOwned>(store: &Store, kind: &str) -> Result<Vec<T>, StoreE
         .collect())
 }
 
+#[cfg(test)]
+mod authorize_tests;
 #[cfg(test)]
 mod tests;

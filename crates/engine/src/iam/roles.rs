@@ -102,8 +102,8 @@ impl Iam {
     }
 
     pub async fn delete_role(&self, name: &str) -> Result<(), IamError> {
-        self.change(|state| {
-            let role = state.role(name)?;
+        let gone = self.change(|state| {
+            let role = Arc::clone(state.role(name)?);
             if !role.attached.is_empty() {
                 return Err(IamError::DeleteConflict(
                     "Cannot delete entity, must detach all policies first.",
@@ -115,9 +115,10 @@ impl Iam {
                 ));
             }
             state.remove_role(name);
-            Ok(())
-        })
-        .await
+            Ok(role)
+        });
+        self.end_sessions(&*gone.await?);
+        Ok(())
     }
 
     pub async fn put_role_policy(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use store::Change;
 
+use super::authorize::Read;
 use super::error::IamError;
 use super::model::{Policy, Role};
 
@@ -20,6 +21,8 @@ pub(super) struct State {
     /// By ARN.
     policies: BTreeMap<String, Arc<Policy>>,
     changes: Vec<Change>,
+    /// The policies of this state, as they were read.
+    pub read: Read,
 }
 
 impl State {

@@ -4,12 +4,13 @@ use store::Durability;
 
 use super::*;
 
+const ROOT: &str = "arn:aws:iam::123456789012:root";
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 const ALLOW: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
-const BASIC: &str = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole";
+pub(super) const BASIC: &str = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole";
 
-fn open(dir: &tempfile::TempDir) -> Iam {
+pub(super) fn open(dir: &tempfile::TempDir) -> Iam {
     let store = Store::open(dir.path(), Durability::Relaxed).unwrap();
     let scope = Scope {
         account: "123456789012".parse().unwrap(),
@@ -18,7 +19,7 @@ fn open(dir: &tempfile::TempDir) -> Iam {
     Iam::open(Arc::new(store), scope).unwrap()
 }
 
-fn role(name: &str) -> NewRole {
+pub(super) fn role(name: &str) -> NewRole {
     NewRole {
         name: name.to_owned(),
         path: "/".to_owned(),
@@ -30,7 +31,7 @@ fn role(name: &str) -> NewRole {
     }
 }
 
-fn policy(name: &str) -> NewPolicy {
+pub(super) fn policy(name: &str) -> NewPolicy {
     NewPolicy {
         name: name.to_owned(),
         path: "/team/".to_owned(),
@@ -164,16 +165,85 @@ async fn a_session_is_of_its_role() {
     let iam = open(&dir);
     let made = iam.create_role(role("r")).await.unwrap();
     let arn = iam.role_arn(&made);
-    let session = iam.assume_role(&arn, "me", 900).unwrap();
+    let session = iam.assume_role(ROOT, &arn, "me", 900).unwrap();
     assert_eq!(session.arn, "arn:aws:sts::123456789012:assumed-role/r/me");
     assert_eq!(session.user_id, format!("{}:me", made.id));
     assert_eq!(iam.session(&session.access_key), Some(session));
     assert_eq!(iam.session("ASIAOTHER"), None);
-    assert!(iam.assume_role(&arn, "me", 3601).is_err());
-    assert!(iam.assume_role(&arn, "me", 1).is_err());
+    assert!(iam.assume_role(ROOT, &arn, "me", 3601).is_err());
+    assert!(iam.assume_role(ROOT, &arn, "me", 1).is_err());
     assert!(
-        iam.assume_role("arn:aws:iam::999999999999:role/r", "me", 900)
+        iam.assume_role(ROOT, "arn:aws:iam::999999999999:role/r", "me", 900)
             .is_err()
     );
-    assert!(iam.assume_role("", "me", 900).is_err());
+    assert!(iam.assume_role(ROOT, "", "me", 900).is_err());
+}
+
+/// The keys of a role that is deleted must not become those of an unknown one,
+/// for which nothing is enforced.
+#[tokio::test]
+async fn the_keys_of_a_role_end_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let iam = open(&dir);
+    let arn = iam.role_arn(&iam.create_role(role("r")).await.unwrap());
+    iam.create_role(role("other")).await.unwrap();
+    let taken = iam.assume_role(ROOT, &arn, "me", 900).unwrap();
+    let other = arn.replace("/r", "/other");
+    let kept = iam.assume_role(ROOT, &other, "me", 900).unwrap();
+    let function = iam.function_session(&arn, &"f".parse().unwrap());
+    iam.delete_role("R").await.unwrap();
+    assert_eq!(iam.session(&taken.access_key), None);
+    assert_eq!(
+        iam.session(&function.variables()["AWS_ACCESS_KEY_ID"]),
+        None
+    );
+    assert!(iam.session(&kept.access_key).is_some());
+}
+
+/// A policy that denies something to `role/Named` must find its sessions, however
+/// a function spells the role.
+#[tokio::test]
+async fn a_function_has_its_role_under_the_name_it_was_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let iam = open(&dir);
+    iam.create_role(role("Named")).await.unwrap();
+    let arn = "arn:aws:iam::123456789012:role/nAMED";
+    let keys = iam.function_session(arn, &"f".parse().unwrap());
+    let session = iam.session(&keys.variables()["AWS_ACCESS_KEY_ID"]).unwrap();
+    assert_eq!(
+        session.arn,
+        "arn:aws:sts::123456789012:assumed-role/Named/f"
+    );
+}
+
+/// With `sts:AssumeRole` on itself alone, a role could become any other.
+#[tokio::test]
+async fn a_role_becomes_another_only_where_both_agree() {
+    const SESSION: &str = "arn:aws:sts::123456789012:assumed-role/r/f";
+    let dir = tempfile::tempdir().unwrap();
+    let iam = open(&dir);
+    iam.create_role(role("r")).await.unwrap();
+    let target = iam.role_arn(&iam.create_role(role("t")).await.unwrap());
+    let take = || iam.assume_role(SESSION, &target, "me", 900).is_ok();
+    assert!(!take(), "neither agrees");
+    let all = r#"{"Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}]}"#;
+    iam.put_role_policy("r", "p", all.to_owned()).await.unwrap();
+    assert!(!take(), "the target trusts Lambda alone");
+    let account = TRUST.replace(
+        r#""Service":"lambda.amazonaws.com""#,
+        r#""AWS":"123456789012""#,
+    );
+    iam.update_trust("t", account).await.unwrap();
+    assert!(take());
+    iam.delete_role_policy("r", "p").await.unwrap();
+    assert!(
+        !take(),
+        "trust in the account is for the account to share out"
+    );
+    let named = TRUST.replace(
+        r#""Service":"lambda.amazonaws.com""#,
+        r#""AWS":"arn:aws:iam::123456789012:role/r""#,
+    );
+    iam.update_trust("t", named).await.unwrap();
+    assert!(take());
 }

@@ -1,10 +1,13 @@
-//! Reading a request's body: whole, and never more, longer or slower than the
-//! rules allow.
+//! Taking a request's body: whole or in pieces, and never more, longer or slower
+//! than the rules allow.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_wire::Body;
 use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::{HeaderValue, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -20,15 +23,16 @@ const UNIT: u64 = 64 * 1024;
 /// A body may drip, but not for ever.
 const LONGEST: Duration = Duration::from_mins(10);
 
-/// What is read and thrown away of a body that is too large. A client that is
-/// cut off while it sends sees a broken connection instead of our answer.
-const DISCARDED: u64 = 256 * 1024 * 1024;
+/// What is read and thrown away of a body that is not wanted: as much as one
+/// request may bring to S3. A client that is cut off while it sends sees a broken
+/// connection instead of our answer.
+const DISCARDED: u64 = 5 << 30;
 const DISCARD_TIME: Duration = Duration::from_secs(30);
 
 /// Shared by all requests of a server.
 #[derive(Debug, Clone)]
 pub struct BodyRules {
-    stall: Duration,
+    pub(super) stall: Duration,
     memory: Arc<Semaphore>,
 }
 
@@ -62,25 +66,61 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub(super) fn spoils_the_connection(self) -> bool {
-        !matches!(self, Self::TooLarge { cut_off: false, .. })
+    /// Says in the answer to it what becomes of the connection.
+    pub fn mark(self, answer: Response<Body>) -> Response<Body> {
+        if matches!(self, Self::TooLarge { cut_off: false, .. }) {
+            return answer;
+        }
+        closing(answer)
     }
 }
 
+/// After this answer the connection is of no more use.
+pub(super) fn closing(mut answer: Response<Body>) -> Response<Body> {
+    let close = HeaderValue::from_static("close");
+    answer.headers_mut().insert(header::CONNECTION, close);
+    answer
+}
+
+/// The body of a request that nobody has taken yet.
 #[derive(Debug)]
-pub(super) struct Read {
+pub struct Unread<'a> {
+    pub(super) incoming: Incoming,
+    pub(super) rules: &'a BodyRules,
+    /// The client waits for a word before it sends.
+    pub(super) awaited: bool,
+}
+
+impl<'a> Unread<'a> {
+    pub(super) fn new(incoming: Incoming, head: &Parts, rules: &'a BodyRules) -> Self {
+        let awaited = head
+            .headers
+            .get(header::EXPECT)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        Self {
+            incoming,
+            rules,
+            awaited,
+        }
+    }
+
+    /// Reads all of it, if it is not more than `limit` bytes.
+    pub async fn whole(self, limit: u64) -> Result<Whole, Refusal> {
+        read(self.incoming, limit, self.rules).await
+    }
+}
+
+/// A body that was read.
+#[derive(Debug)]
+pub struct Whole {
     pub bytes: Bytes,
     /// To be kept as long as the bytes may be.
     pub reserved: Option<OwnedSemaphorePermit>,
 }
 
-pub(super) async fn read(
-    mut body: Incoming,
-    limit: u64,
-    rules: &BodyRules,
-) -> Result<Read, Refusal> {
+async fn read(mut body: Incoming, limit: u64, rules: &BodyRules) -> Result<Whole, Refusal> {
     if body.is_end_stream() {
-        return Ok(Read {
+        return Ok(Whole {
             bytes: Bytes::new(),
             reserved: None,
         });
@@ -94,13 +134,13 @@ pub(super) async fn read(
 
     // Nearly all bodies arrive in one piece: that piece is not copied.
     let Some(first) = frame(&mut body, rules.stall).await? else {
-        return Ok(Read {
+        return Ok(Whole {
             bytes: Bytes::new(),
             reserved,
         });
     };
     if body.is_end_stream() && len(&first) <= limit {
-        return Ok(Read {
+        return Ok(Whole {
             bytes: first,
             reserved,
         });
@@ -116,7 +156,7 @@ pub(super) async fn read(
         match frame(&mut body, rules.stall).await? {
             Some(piece) => all.extend_from_slice(&piece),
             None => {
-                return Ok(Read {
+                return Ok(Whole {
                     bytes: all.freeze(),
                     reserved,
                 });
@@ -157,24 +197,38 @@ async fn frame(body: &mut Incoming, stall: Duration) -> Result<Option<Bytes>, Re
     }
 }
 
-/// Reads on to the end without keeping anything.
 async fn discard(mut body: Incoming, limit: u64, seen: u64, stall: Duration) -> Refusal {
     let declared = body.size_hint().exact();
-    let mut size = seen;
-    let refusal = |size: u64, cut_off| Refusal::TooLarge {
-        limit,
-        size: declared.map_or(size, |rest| rest.saturating_add(seen)),
-        cut_off,
+    let rest = drain(&mut body, stall).await;
+    let counted = match rest {
+        Drained::All(size) | Drained::CutOff(size) => seen.saturating_add(size),
     };
+    Refusal::TooLarge {
+        limit,
+        size: declared.map_or(counted, |rest| rest.saturating_add(seen)),
+        cut_off: matches!(rest, Drained::CutOff(_)),
+    }
+}
+
+/// How much was thrown away.
+pub(super) enum Drained {
+    All(u64),
+    /// There was too much, or it came too slowly.
+    CutOff(u64),
+}
+
+/// Reads on to the end without keeping anything.
+pub(super) async fn drain(body: &mut Incoming, stall: Duration) -> Drained {
+    let mut size = 0;
     let deadline = Instant::now() + DISCARD_TIME;
     while size <= DISCARDED && Instant::now() < deadline {
-        match frame(&mut body, stall).await {
+        match frame(body, stall.min(DISCARD_TIME)).await {
             Ok(Some(piece)) => size += len(&piece),
-            Ok(None) => return refusal(size, false),
+            Ok(None) => return Drained::All(size),
             Err(_) => break,
         }
     }
-    refusal(size, true)
+    Drained::CutOff(size)
 }
 
 fn len(bytes: &[u8]) -> u64 {

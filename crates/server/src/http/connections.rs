@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::outgoing::Impatient;
 use super::{BodyRules, Port, answer};
 
 /// How long to wait when the system has no descriptor left for a connection.
@@ -27,6 +28,8 @@ pub struct Rules {
     pub max_connections: usize,
     /// How long a connection may wait for the head of its next request.
     pub head: Duration,
+    /// How long a client may take nothing of its answer.
+    pub answer_stall: Duration,
     pub bodies: BodyRules,
 }
 
@@ -55,9 +58,14 @@ impl Connections {
         }
     }
 
+    /// Cancelled when the end begins.
+    pub fn end(&self) -> CancellationToken {
+        self.drain.child_token()
+    }
+
     /// Serves a port on a listener until the end.
     pub fn serve<P: Port>(&self, listener: TcpListener, port: Arc<P>) {
-        self.serve_until(&self.drain.child_token(), listener, port);
+        self.serve_until(&self.end(), listener, port);
     }
 
     /// Serves a port on a listener until it is `closed`, or until the end.
@@ -135,6 +143,7 @@ impl Connections {
     ) {
         // Answers are small and written at once: waiting for more costs 40 ms.
         let _ = stream.set_nodelay(true);
+        let stream = Impatient::new(stream, self.rules.answer_stall);
         let bodies = &self.rules.bodies;
         let service = service_fn(|request| {
             let port = &port;

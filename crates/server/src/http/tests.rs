@@ -5,17 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_wire::{Body, body};
-use bytes::Bytes;
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use super::{BodyRules, Connections, Port, Refusal, Rules};
+use super::{BodyRules, Connections, Port, Refusal, Rules, Unread};
 
 const LIMIT: u64 = 1_000_000;
-const STALL: Duration = Duration::from_millis(200);
+pub(super) const STALL: Duration = Duration::from_millis(200);
 
 /// Answers with the length of the body; `/hang` waits to be told.
 #[derive(Debug, Default)]
@@ -25,34 +24,35 @@ struct Echo {
 }
 
 impl Port for Echo {
-    fn body_limit(&self, _head: &Parts) -> u64 {
-        LIMIT
-    }
-
-    fn refuse(&self, _head: &Parts, refusal: Refusal) -> Response<Body> {
-        let mut response = Response::new(body::full(format!("{refusal:?}")));
-        *response.status_mut() = match refusal {
-            Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Refusal::Stalled => StatusCode::REQUEST_TIMEOUT,
-            Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
-            Refusal::Broken => StatusCode::BAD_REQUEST,
+    async fn handle(&self, head: Parts, body: Unread<'_>) -> Response<Body> {
+        let body = match body.whole(LIMIT).await {
+            Ok(body) => body.bytes,
+            Err(refusal) => return refusal.mark(refuse(refusal)),
         };
-        response
-    }
-
-    async fn handle(&self, request: Request<Bytes>) -> Response<Body> {
-        if request.uri().path() == "/hang" {
+        if head.uri.path() == "/hang" {
             self.entered.notify_one();
             self.go_on.notified().await;
         }
-        Response::new(body::full(request.body().len().to_string()))
+        Response::new(body::full(body.len().to_string()))
     }
+}
+
+pub(super) fn refuse(refusal: Refusal) -> Response<Body> {
+    let mut response = Response::new(body::full(format!("{refusal:?}")));
+    *response.status_mut() = match refusal {
+        Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Refusal::Stalled => StatusCode::REQUEST_TIMEOUT,
+        Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Broken => StatusCode::BAD_REQUEST,
+    };
+    response
 }
 
 async fn start(max_connections: usize) -> (SocketAddr, Connections, Arc<Echo>) {
     let connections = Connections::new(Rules {
         max_connections,
         head: STALL,
+        answer_stall: STALL,
         bodies: BodyRules::new(STALL, 2 * LIMIT),
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -62,7 +62,7 @@ async fn start(max_connections: usize) -> (SocketAddr, Connections, Arc<Echo>) {
     (address, connections, echo)
 }
 
-async fn send(address: SocketAddr, head: &str, body: &[u8]) -> TcpStream {
+pub(super) async fn send(address: SocketAddr, head: &str, body: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     // The server may refuse, and close, before everything is sent.
@@ -70,21 +70,21 @@ async fn send(address: SocketAddr, head: &str, body: &[u8]) -> TcpStream {
     stream
 }
 
-async fn rest(mut stream: TcpStream) -> String {
+pub(super) async fn rest(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-async fn exchange(address: SocketAddr, head: &str, body: &[u8]) -> String {
+pub(super) async fn exchange(address: SocketAddr, head: &str, body: &[u8]) -> String {
     rest(send(address, head, body).await).await
 }
 
-fn post(length: usize) -> String {
+pub(super) fn post(length: usize) -> String {
     format!("POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n")
 }
 
-fn chunked(body: &[u8]) -> Vec<u8> {
+pub(super) fn chunked(body: &[u8]) -> Vec<u8> {
     let mut framed = Vec::new();
     for piece in body.chunks(10_000) {
         framed.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());

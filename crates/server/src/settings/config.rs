@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use rules::Missed;
 use serde::{Deserialize, Deserializer, Serialize};
 use types::limits::Limits;
 use types::{AccountId, Region};
@@ -36,6 +37,12 @@ pub struct Config {
     pub event_retry_seconds: u64,
     /// Events that are worked on at one time.
     pub event_workers: usize,
+    /// What schedules and the expiry of objects go by.
+    pub clock: ClockKind,
+    /// What becomes of schedules that were due while the engine was stopped.
+    pub missed_schedules: Missed,
+    /// Whether `rate()` takes seconds, which it does not on AWS.
+    pub schedule_seconds: bool,
     /// Memory that all templates together may take before the oldest is dropped.
     pub template_memory_mb: u64,
     pub max_connections: usize,
@@ -43,6 +50,8 @@ pub struct Config {
     pub header_seconds: u64,
     /// A body that brings nothing for this long is given up.
     pub body_stall_seconds: u64,
+    /// A client that takes nothing of its answer for this long is cut off.
+    pub answer_stall_seconds: u64,
     /// Memory for the bodies of large requests that are read or worked on at one time.
     pub request_memory_mb: u64,
     /// How long a stop waits for what is running.
@@ -71,10 +80,14 @@ impl Default for Config {
             init_seconds: 60,
             event_retry_seconds: 60,
             event_workers: 64,
+            clock: ClockKind::System,
+            missed_schedules: Missed::Once,
+            schedule_seconds: false,
             template_memory_mb: 4096,
             max_connections: 4096,
             header_seconds: 60,
             body_stall_seconds: 30,
+            answer_stall_seconds: 300,
             request_memory_mb: 1024,
             shutdown_seconds: 20,
             limits: Limits::default(),
@@ -97,6 +110,14 @@ pub enum Isolation {
     Auto,
     /// Plain processes, for systems without namespaces.
     None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClockKind {
+    System,
+    /// Stands still until it is told to go on, for tests.
+    Manual,
 }
 
 /// Reads `ADDRESS:PORT`; `localhost` stands for 127.0.0.1.

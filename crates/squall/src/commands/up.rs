@@ -34,6 +34,7 @@ pub fn run(global: &Global, args: UpArgs) -> Result<(), Failure> {
         account: args.account,
         isolation: args.isolation.map(Into::into),
         durability: args.durability.map(Into::into),
+        clock: args.clock.map(Into::into),
         machine_python_folders: machine::python_folders(),
     };
     // Variables that are not text are none of ours.
@@ -102,7 +103,9 @@ fn announce(global: &Global, running: &Running) -> Result<(), Failure> {
         format!(
             "squall {version} is ready.\n\n  \
              AWS endpoint   {api}\n  \
+             buckets        http://BUCKET.s3.localhost:{api_port}, or {api}/BUCKET\n  \
              function URLs  {gateway}\n  \
+             websites       http://BUCKET.s3-website.localhost:{gateway_port}\n  \
              region         {region}, account {account}\n  \
              data           {data}\n  \
              isolation      {isolation}\n\n\
@@ -110,7 +113,9 @@ fn announce(global: &Global, running: &Running) -> Result<(), Failure> {
              Ctrl-C stops it.\n",
             version = env!("CARGO_PKG_VERSION"),
             api = address.api,
+            api_port = port(&address.api),
             gateway = address.gateway,
+            gateway_port = port(&address.gateway),
             region = address.region,
             account = address.account,
             isolation = running.isolation(),
@@ -118,6 +123,11 @@ fn announce(global: &Global, running: &Running) -> Result<(), Failure> {
         .as_bytes(),
     )?;
     Ok(())
+}
+
+/// The port of `http://HOST:PORT`.
+fn port(url: &str) -> &str {
+    url.rsplit(':').next().unwrap_or_default()
 }
 
 fn why_not_started(error: StartError) -> Failure {
@@ -136,7 +146,9 @@ fn why_not_started(error: StartError) -> Failure {
 
 /// Logs go to stderr: stdout is for data.
 fn start_log(filter: &str) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
+    // The S3 protocol crate takes its clients' mistakes for errors of its own; who
+    // wants to see them names it, and a later word wins.
+    let filter = EnvFilter::try_new(format!("s3s=off,{filter}")).map_err(|error| {
         Failure::mistake(format!("{filter:?} is not a log filter: {error}"))
             .hint("use error, warn, info, debug or trace")
     })?;
