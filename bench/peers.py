@@ -31,6 +31,9 @@ from layers import layer_zip  # noqa: E402
 
 CACHE = ROOT / ".cache"
 MINISTACK = "ministack==1.5.33"
+MOTO = "moto[server]==5.2.5"
+# Of the same release as the s3s that Squall speaks S3 with.
+S3S_FS = "0.14.1"
 # The last line of versions that runs without an account at its maker.
 SERVERLESS = ("serverless@3.40.0", "serverless-offline@13.9.0")
 SCIENCE_LAYERS = (("numpy",), ("scipy",), ("pandas", "python-dateutil", "six"))
@@ -105,10 +108,10 @@ class Peer:
     def pid(self) -> int:
         return self.process.pid
 
-    def client(self, **config):
+    def client(self, service="lambda", **config):
         settings = {"retries": {"total_max_attempts": 1}, "read_timeout": 300}
         return boto3.client(
-            "lambda",
+            service,
             endpoint_url=self.api,
             region_name=self.region,
             aws_access_key_id=self.access_key,
@@ -173,24 +176,63 @@ class Squall(Peer):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def environment_with(home: Path, command: str, requirement: str) -> Path:
+    """A Python environment with this package, made the first time; its command."""
+    if not (home / "bin" / command).exists():
+        print(f"installing {requirement} into {home}", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", home], check=True)
+        done = subprocess.run([home / "bin" / "python", "-m", "pip", "install", "--quiet", requirement])
+        if done.returncode:
+            raise Unavailable("pip could not install it")
+    return home / "bin" / command
+
+
 class MiniStack(Peer):
     name = "MiniStack"
 
     def start(self):
         home = CACHE / "ministack"
-        python = home / "bin" / "python"
-        if not (home / "bin" / "ministack").exists():
-            print(f"installing {MINISTACK} into {home}", file=sys.stderr)
-            subprocess.run([sys.executable, "-m", "venv", home], check=True)
-            done = subprocess.run([python, "-m", "pip", "install", "--quiet", MINISTACK])
-            if done.returncode:
-                raise Unavailable("pip could not install it")
+        command = environment_with(home, "ministack", MINISTACK)
         port = free_port()
         self.api = f"http://127.0.0.1:{port}"
         environment = {"GATEWAY_PORT": str(port), "LAMBDA_EXECUTOR": "local"}
         environment["PATH"] = f"{home / 'bin'}:{os.environ['PATH']}"
-        self.spawn([home / "bin" / "ministack"], environment)
+        self.spawn([command], environment)
         wait_for_http(f"{self.api}/_ministack/health", self.process)
+
+
+class Moto(Peer):
+    """Keeps everything in memory, or in temporary files where it is large."""
+
+    name = "moto"
+
+    def start(self):
+        command = environment_with(CACHE / "moto", "moto_server", MOTO)
+        port = free_port()
+        self.api = f"http://127.0.0.1:{port}"
+        self.spawn([command, "-H", "127.0.0.1", "-p", port], {})
+        wait_for_http(f"{self.api}/moto-api/", self.process)
+
+
+class S3sFs(Peer):
+    """The sample server of the s3s project: the same protocol code over plain files, not synced."""
+
+    name = "s3s-fs"
+
+    def start(self):
+        home = CACHE / "s3s-fs"
+        if not (home / "bin" / "s3s-fs").exists():
+            print(f"building s3s-fs {S3S_FS} into {home}", file=sys.stderr)
+            command = ["cargo", "install", "--quiet", "--locked", "--root", home, "--version", S3S_FS]
+            if subprocess.run([*command, "--features", "binary", "s3s-fs"]).returncode:
+                raise Unavailable("cargo could not build it")
+        port = free_port()
+        self.api = f"http://127.0.0.1:{port}"
+        root = self.folder / "root"
+        root.mkdir()
+        keys = ("--access-key", self.access_key, "--secret-key", self.secret_key)
+        self.spawn([home / "bin" / "s3s-fs", *keys, "--host", "127.0.0.1", "--port", port, root], {"RUST_LOG": "error"})
+        wait_for_http(self.api, self.process)
 
 
 class ServerlessOffline(Peer):

@@ -2,14 +2,14 @@
 section of RESULTS.md.
 
     python bench/run.py            all
-    python bench/run.py engine     one
+    python bench/run.py store      one
 """
 
 import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("engine",)
+SCRIPTS = ("engine", "store")
 
 
 def main():

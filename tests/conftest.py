@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import os
 import socket
 
 import pytest
 
 import harness
-from layers import layer_zip
+from elsewhere import Elsewhere
+from layers import BOTO3, layer_zip
 
 
 def pytest_report_header():
@@ -18,6 +20,9 @@ def pytest_report_header():
 @pytest.fixture(scope="session")
 def engine():
     """The engine that most tests share. A test that may break it starts its own."""
+    if url := os.environ.get("SQUALL_TEST_ENDPOINT"):
+        yield Elsewhere(url)
+        return
     with harness.running_engine() as engine:
         yield engine
         assert engine.alive(), f"the engine died during the tests:\n{engine.log()}"
@@ -60,6 +65,19 @@ def iam(engine):
 @pytest.fixture(scope="session")
 def sts(engine):
     return engine.client("sts")
+
+
+@pytest.fixture(scope="session")
+def s3(engine):
+    return engine.client("s3")
+
+
+@pytest.fixture
+def bucket(s3) -> str:
+    """The name of a bucket that nobody else uses."""
+    name = harness.unique("bucket")
+    s3.create_bucket(Bucket=name)
+    return name
 
 
 class Functions:
@@ -133,6 +151,12 @@ def publish_layer(awslambda):
         return published[distributions]
 
     return publish
+
+
+@pytest.fixture(scope="session")
+def boto3_layer(publish_layer) -> str:
+    """AWS's Python has boto3; here a function brings it, or a setting does."""
+    return publish_layer(*BOTO3)
 
 
 @pytest.fixture

@@ -142,6 +142,13 @@ class Engine:
         finally:
             self.process.stdout.close()
 
+    def advance(self, seconds: int):
+        """Moves the manual clock of an engine that was started with `--clock manual`; returns
+        when all that became due on the way is accepted."""
+        body = json.dumps({"advance_seconds": seconds}).encode()
+        answer = call(self, "POST", "/_squall/clock", body, service="squall")
+        assert answer.status == 200, answer
+
     # Clients
 
     def client(self, service: str, **config):
@@ -331,18 +338,26 @@ class Answer:
         return kind.split(":")[0].rpartition("#")[2]
 
 
+class S3Signer(SigV4Auth):
+    """S3 signs a path as it is sent; the others encode it once more."""
+
+    def _normalize_url_path(self, path):
+        return path
+
+
 def signed_headers(engine, method, url, body=b"", headers=None, service="lambda", at=None, keys=None, region=None):
     """The headers of a correctly signed request; `at` moves the time of signing by seconds."""
     request = AWSRequest(method, url, data=body, headers=headers or {})
     access_key, secret_key = keys or (engine.access_key, engine.secret_key)
-    signer = SigV4Auth(Credentials(access_key, secret_key), service, region or engine.region)
-    with _moved_clock(at):
+    kind = S3Signer if service == "s3" else SigV4Auth
+    signer = kind(Credentials(access_key, secret_key), service, region or engine.region)
+    with moved_clock(at):
         signer.add_auth(request)
     return dict(request.headers)
 
 
 @contextlib.contextmanager
-def _moved_clock(seconds):
+def moved_clock(seconds):
     if seconds is None:
         yield
         return

@@ -5,14 +5,16 @@ out. Tests and byte code are left out: with them scipy, numpy and pandas would
 not fit into Lambda's 50 MB for a zip and 250 MB unzipped.
 """
 
+import hashlib
 import importlib.metadata
 import io
 import os
 import zipfile
 from pathlib import Path
 
+BOTO3 = ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "python-dateutil", "six")
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "layers"
-LEFT_OUT_FOLDERS = {"__pycache__", "tests", "testing_data", "include", "_examples", "docs"}
+LEFT_OUT_FOLDERS = {"__pycache__", "tests", "testing_data", "include", "_examples"}
 LEFT_OUT_ENDINGS = (".pyc", ".pyi", ".pxd", ".pyx", ".c", ".h", ".a", ".lib", ".f90")
 # A fixed time makes the zip's hash depend on its content only.
 FIXED_TIME = (2024, 1, 1, 0, 0, 0)
@@ -28,6 +30,17 @@ def layer_zip(*distributions: str) -> bytes:
         partial.write_bytes(_build(distributions))
         partial.rename(cached)
     return cached.read_bytes()
+
+
+def library_folder(*distributions: str) -> Path:
+    """The same unpacked, for the setting `python_packages`."""
+    whole = layer_zip(*distributions)
+    folder = CACHE / f"unpacked-{hashlib.sha256(whole).hexdigest()[:16]}"
+    if not folder.exists():
+        partial = CACHE / f"partial-{os.getpid()}"
+        zipfile.ZipFile(io.BytesIO(whole)).extractall(partial)
+        partial.rename(folder)
+    return folder / "python"
 
 
 def _build(distributions: tuple[str, ...]) -> bytes:

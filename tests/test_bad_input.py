@@ -532,7 +532,7 @@ FORGERIES = {
     "expired": (dict(at=-3600), ("InvalidSignatureException", "ExpiredTokenException")),
     "from-the-future": (dict(at=3600), ("InvalidSignatureException",)),
     "other-region": (dict(region="eu-west-9"), ("InvalidSignatureException",)),
-    "other-service": (dict(service="s3"), ("InvalidSignatureException",)),
+    "other-service": (dict(service="logs"), ("InvalidSignatureException",)),
     "flipped": (dict(change=with_authorization(flip_last)), ("InvalidSignatureException",)),
     "cut": (dict(change=with_authorization(lambda text: text[:-10])), ("InvalidSignatureException", "IncompleteSignatureException")),
     "no-date": (dict(change=without("X-Amz-Date")), ("IncompleteSignatureException", "InvalidSignatureException", "MissingAuthenticationTokenException")),
@@ -587,7 +587,7 @@ def test_presigned_requests(engine, canary):
     assert send(engine, "GET", presigned(secret="x" * 40)).status == 403
     assert send(engine, "GET", presigned(expires=10**9)).status in (400, 403)
     assert send(engine, "DELETE", good).status == 403
-    with harness._moved_clock(-120):
+    with harness.moved_clock(-120):
         late = presigned(expires=60)
     assert send(engine, "GET", late).status == 403
 

@@ -1,10 +1,13 @@
-//! Sends one prepared HTTP/1.1 request over and over from several keep-alive
+//! Sends prepared HTTP/1.1 requests over and over from several keep-alive
 //! connections and reports latencies as one line of JSON; or answers every
 //! request with a constant, which shows what a client can reach at best.
 //!
 //! A SigV4 signature holds for minutes and covers neither a nonce nor a
-//! counter, so the request is signed once, by the caller: no time is spent on
-//! signing while measuring.
+//! counter, so requests are signed once, by the caller: no time is spent on
+//! signing while measuring. `load` has one request; `loads` has many, of which
+//! each client takes every n-th; `stamps` also makes each body one that was never
+//! sent before, by a number over its first bytes (which its signature must not
+//! cover): a store that keeps equal content once has nothing to gain.
 
 use std::env;
 use std::error::Error;
@@ -18,6 +21,8 @@ use std::time::{Duration, Instant};
 
 const USAGE: &str = "\
 usage: loadgen load ADDRESS REQUEST_FILE CLIENTS (each COUNT | seconds SECONDS)
+       loadgen loads ADDRESS BUNDLE_FILE CLIENTS (each COUNT | seconds SECONDS)
+       loadgen stamps ADDRESS BUNDLE_FILE CLIENTS (each COUNT | seconds SECONDS)
        loadgen constant            (prints its address, then serves for ever)";
 
 /// Enough for the largest answer that a benchmark asks for.
@@ -37,9 +42,14 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
-        ["load", address, file, clients, unit, amount] => {
-            load(address, file, clients, unit, amount)
-        }
+        [
+            kind @ ("load" | "loads" | "stamps"),
+            address,
+            file,
+            clients,
+            unit,
+            amount,
+        ] => prepared(kind, file).and_then(|work| load(address, work, clients, unit, amount)),
         ["constant"] => constant(),
         _ => Err(USAGE.into()),
     };
@@ -49,6 +59,76 @@ fn main() -> ExitCode {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What there is to send.
+struct Work {
+    requests: Vec<Vec<u8>>,
+    /// Whether each body gets a number of its own.
+    stamp: bool,
+}
+
+fn prepared(kind: &str, file: &str) -> Result<Work, Box<dyn Error>> {
+    let bytes = fs::read(file)?;
+    let requests = if kind == "load" {
+        vec![bytes]
+    } else {
+        unbundled(&bytes).ok_or("the bundle is cut off")?
+    };
+    if requests.is_empty() {
+        return Err("there is nothing to send".into());
+    }
+    let stamp = kind == "stamps";
+    Ok(Work { requests, stamp })
+}
+
+/// Each request after its length in four bytes.
+fn unbundled(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut requests = Vec::new();
+    while !bytes.is_empty() {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let (request, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        requests.push(request.to_vec());
+        bytes = rest;
+    }
+    Some(requests)
+}
+
+/// The part of the work that falls to one client.
+struct Share {
+    requests: Vec<Vec<u8>>,
+    stamp: Option<u64>,
+    next: usize,
+}
+
+impl Share {
+    fn of(work: &Work, client: usize, clients: usize) -> Self {
+        let mine = |at: &usize| clients > work.requests.len() || at % clients == client;
+        let requests = (0..work.requests.len()).filter(mine);
+        // Numbers of one client begin with its own.
+        let first = (client as u64) << 40;
+        Self {
+            requests: requests.map(|at| work.requests[at].clone()).collect(),
+            stamp: work.stamp.then_some(first),
+            next: 0,
+        }
+    }
+
+    fn next(&mut self) -> &[u8] {
+        let at = self.next % self.requests.len();
+        self.next += 1;
+        let request = &mut self.requests[at];
+        if let Some(number) = &mut self.stamp {
+            *number += 1;
+            if let Some(head) = find(request, b"\r\n\r\n") {
+                let text = format!("{number:016x}");
+                let body = &mut request[head + 4..];
+                let length = body.len().min(text.len());
+                body[..length].copy_from_slice(&text.as_bytes()[..length]);
+            }
+        }
+        request
     }
 }
 
@@ -62,12 +142,11 @@ struct Seen {
 
 fn load(
     address: &str,
-    file: &str,
+    work: Work,
     clients: &str,
     unit: &str,
     amount: &str,
 ) -> Result<(), Box<dyn Error>> {
-    let request = Arc::new(fs::read(file)?);
     let clients: usize = clients.parse()?;
     let until = match unit {
         "each" => Until::Count(amount.parse()?),
@@ -76,13 +155,14 @@ fn load(
     };
     let start_line = Arc::new(Barrier::new(clients + 1));
     let mut threads = Vec::new();
-    for _ in 0..clients {
-        let (request, start_line) = (request.clone(), start_line.clone());
+    for client in 0..clients {
+        let share = Share::of(&work, client, clients);
+        let start_line = start_line.clone();
         let address = address.to_owned();
         let client = move || {
             let stream = connect(&address);
             start_line.wait();
-            drive(stream, &address, &request, until)
+            drive(stream, &address, share, until)
         };
         threads.push(
             thread::Builder::new()
@@ -110,7 +190,7 @@ fn connect(address: &str) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn drive(stream: io::Result<TcpStream>, address: &str, request: &[u8], until: Until) -> Seen {
+fn drive(stream: io::Result<TcpStream>, address: &str, mut share: Share, until: Until) -> Seen {
     let mut seen = Seen::default();
     let mut stream = stream.ok();
     let mut buffer = vec![0; READ_BUFFER];
@@ -125,6 +205,7 @@ fn drive(stream: io::Result<TcpStream>, address: &str, request: &[u8], until: Un
             return seen;
         }
         sent += 1;
+        let request = share.next();
         let before = Instant::now();
         match exchange(&mut stream, address, request, &mut buffer) {
             Ok(()) => seen
