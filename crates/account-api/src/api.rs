@@ -8,7 +8,7 @@ use aws_wire::Body;
 use aws_wire::form::Form;
 use aws_wire::sigv4::{Identity, Principal};
 use bytes::Bytes;
-use engine::iam::Iam;
+use engine::iam::{Iam, request_context};
 use http::{Request, Response};
 
 use crate::answer::{self, Answer, Service};
@@ -38,11 +38,12 @@ impl AccountApi {
             Some(identity) => identity.principal.clone(),
             None => Principal::root(self.iam.scope().account.clone()),
         };
+        let context = request_context(request.extensions());
         let form = read_form(&request);
         let action = form.get("Action").unwrap_or_default();
         let service = Service::of_version(form.get("Version"));
         let answer = match service {
-            Service::Iam => match self.permit(action, &form, &caller) {
+            Service::Iam => match self.permit(action, &form, &caller, context) {
                 Ok(()) => self.iam_operation(action, &form, &caller).await,
                 Err(refused) => Err(refused),
             },

@@ -17,8 +17,8 @@ impl AccountApi {
         action: &str,
         form: &Form,
         caller: &Principal,
+        mut context: Context,
     ) -> Result<(), ApiError> {
-        let mut context = Context::new();
         for (parameter, key) in [
             ("PolicyArn", "iam:PolicyARN"),
             ("PermissionsBoundary", "iam:PermissionsBoundary"),

@@ -21,9 +21,9 @@ pub use access::{BucketPolicy, PublicAccessBlock};
 pub use attributes::{Attributes, ChecksumAlgorithm, ChecksumKind, Checksums, Headers};
 pub use bucket::{Bucket, BucketSettings, Encryption, Ownership};
 pub use buckets::{
-    Buckets, ByteRange, Complete, Copy, Entry, EventRouter, GetObject, MOST_PARTS, NewUpload,
-    Origin, Page, PartInfo, PartPage, Routes, SMALLEST_PART, SitePage, Upload, UploadPage,
-    UploadQuery, UploadedPart, Write, WriteKind,
+    Buckets, ByteRange, Complete, Copy, EXISTING_TAG, Entry, EventRouter, GetObject, MOST_PARTS,
+    NewUpload, Origin, Page, PartInfo, PartPage, Routes, SMALLEST_PART, SitePage, Upload,
+    UploadPage, UploadQuery, UploadedPart, Write, WriteKind,
 };
 pub use checksum::Hasher;
 pub use cors::{Cors, CorsAnswer, CorsRequest, CorsRule};

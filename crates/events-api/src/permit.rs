@@ -4,7 +4,7 @@
 use aws_wire::form;
 use aws_wire::sigv4::Identity;
 use bytes::Bytes;
-use engine::iam::Ask;
+use engine::iam::{Ask, request_context};
 use http::{Method, Request};
 use policy::Context;
 use serde_json::Value;
@@ -26,7 +26,8 @@ impl EventsApi {
         let input: Value = serde_json::from_slice(request.body()).unwrap_or_default();
         let action = format!("events:{operation}");
         for resource in self.events_resources(operation, &input) {
-            self.ask(request, &action, &resource, &Context::new())
+            let context = request_context(request.extensions());
+            self.ask(request, &action, &resource, &context)
                 .map_err(EventsError::Denied)?;
         }
         Ok(())
@@ -37,14 +38,15 @@ impl EventsApi {
             return Ok(());
         }
         let (action, resource) = self.scheduler_resource(request);
-        self.ask(request, &action, &resource, &Context::new())
+        let context = request_context(request.extensions());
+        self.ask(request, &action, &resource, &context)
             .map_err(SchedulerError::Denied)?;
         // Who gives a schedule a role must be allowed to hand it on: it could else
         // call as any role, or as one that nothing is known of.
         let role = text(&body(request), &["Target", "RoleArn"]);
         match (action.as_str(), role) {
             ("scheduler:CreateSchedule" | "scheduler:UpdateSchedule", Some(role)) => {
-                let context = Context::new().with("iam:PassedToService", SCHEDULER);
+                let context = context.with("iam:PassedToService", SCHEDULER);
                 self.ask(request, "iam:PassRole", &role, &context)
                     .map_err(SchedulerError::Denied)
             }

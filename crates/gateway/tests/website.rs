@@ -51,6 +51,11 @@ async fn site() -> Site {
     }
     let large = vec![b'x'; 3_000_000];
     put(&buckets, &name, "large", "", large.into()).await;
+    put(&buckets, &name, "draft", "", "not yet".into()).await;
+    let (bucket, key) = (buckets.bucket(&name).unwrap(), "draft".parse().unwrap());
+    let tags = BTreeMap::from([("kind".to_owned(), "draft".to_owned())]);
+    let tag = buckets.set_tags(&bucket, &key, None, tags, Origin::default());
+    tag.await.unwrap();
     Site {
         website: Website::new(buckets),
         _store: store,
@@ -61,7 +66,9 @@ async fn site() -> Site {
 fn settings(name: &BucketName) -> BucketSettings {
     let policy = r#"{"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::site/*"},
-        {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::site/private/*"}
+        {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::site/private/*"},
+        {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::site/*",
+         "Condition": {"StringEquals": {"s3:ExistingObjectTag/kind": "draft"}}}
     ]}"#;
     let old = RoutingRule {
         key_prefix_equals: Some("old/".to_owned()),
@@ -258,6 +265,13 @@ async fn what_is_not_there_or_not_public_shows_the_error_document() {
         assert_eq!(page.body, "sorry", "{path}");
     }
     assert_eq!(site.get("/private/secret").await.status, 403);
+}
+
+#[tokio::test]
+async fn an_object_whose_tags_close_it_is_no_page() {
+    let site = site().await;
+    assert_eq!(site.get("/draft").await.status, 403);
+    assert_eq!(site.get("/index.html").await.status, 200);
 }
 
 #[tokio::test]

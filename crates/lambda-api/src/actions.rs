@@ -7,7 +7,8 @@
 use std::borrow::Cow;
 
 use aws_wire::sigv4::Identity;
-use engine::iam::Ask;
+use engine::catalog::EXISTING_TAG;
+use engine::iam::{Ask, request_context};
 use http::Method;
 use policy::{Context, Document};
 use types::LayerVersionArn;
@@ -217,14 +218,16 @@ impl Call<'_> {
         resource: &str,
         resource_policy: Option<&Document>,
     ) -> Result<(), ApiError> {
-        self.allow_in(action, resource, resource_policy, &Context::new())
+        let context = request_context(&self.parts.extensions);
+        self.allow_in(action, resource, resource_policy, &context)
     }
 
     /// Who gives a function a role must be allowed to hand that role on: it could
     /// else have code of its own run as any role, or as one that nothing is known
     /// of and that may everything.
     pub fn may_pass(&self, role_arn: &str) -> Result<(), ApiError> {
-        let context = Context::new().with("iam:PassedToService", "lambda.amazonaws.com");
+        let context = request_context(&self.parts.extensions)
+            .with("iam:PassedToService", "lambda.amazonaws.com");
         self.allow_in("iam:PassRole", role_arn, None, &context)
     }
 
@@ -251,14 +254,30 @@ impl Call<'_> {
 
     /// Who names code in a bucket must be able to read it, as by S3 itself: the
     /// bucket's policy has its say.
-    pub fn may_read(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<(), ApiError> {
+    pub async fn may_read(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<(), ApiError> {
+        let Some(role) = self.role_that_asks() else {
+            return Ok(());
+        };
         let object = format!("arn:aws:s3:::{bucket}/{key}");
         let (action, word) = match version {
             Some(_) => ("s3:GetObjectVersion", "GetObjectVersion"),
             None => ("s3:GetObject", "GetObject"),
         };
-        let policy = self.catalog().bucket_policy(bucket);
-        let allowed = self.allow(action, &object, policy.as_ref());
+        let mut context = request_context(&self.parts.extensions);
+        let says = self.catalog().bucket_policy(bucket);
+        let asks = |policy: &Document| policy.mentions(EXISTING_TAG);
+        if says.as_ref().is_some_and(asks) || self.api.engine.iam().mentions(role, EXISTING_TAG) {
+            let add = self
+                .catalog()
+                .add_existing_tags(bucket, key, version, &mut context);
+            add.await?;
+        }
+        let allowed = self.allow_in(action, &object, says.as_ref(), &context);
         allowed.map_err(|error| match error {
             ApiError::AccessDenied(reason) => ApiError::AccessDenied(format!(
                 "Your access has been denied by S3, please make sure your request credentials have permission to {word} for {bucket}/{key}. S3 Error Code: AccessDenied. S3 Error Message: {reason}"

@@ -109,7 +109,7 @@ pub(crate) async fn create(call: &Call<'_>) -> Answer {
         ));
     };
     let runtime = runtime(call, &raw_runtime)?;
-    let code = code_source(call, present(code)?)?;
+    let code = code_source(call, present(code)?).await?;
     let limits = call.api.engine.limits();
     let new = NewFunction {
         name,
@@ -221,7 +221,10 @@ pub(crate) fn runtime(call: &Call<'_>, text: &str) -> Result<Runtime, ApiError> 
     })
 }
 
-pub(crate) fn code_source(call: &Call<'_>, code: CodeMembers) -> Result<CodeSource, ApiError> {
+pub(crate) async fn code_source(
+    call: &Call<'_>,
+    code: CodeMembers,
+) -> Result<CodeSource, ApiError> {
     if code.image_uri.is_some() {
         return Err(ApiError::invalid(
             "Please don't provide ImageUri when updating a function with packageType Zip.",
@@ -230,7 +233,8 @@ pub(crate) fn code_source(call: &Call<'_>, code: CodeMembers) -> Result<CodeSour
     match (code.zip_file, code.s3_bucket, code.s3_key) {
         (Some(Blob(zip)), None, None) => Ok(CodeSource::Zip(zip)),
         (None, Some(bucket), Some(key)) => {
-            call.may_read(&bucket, &key, code.s3_object_version.as_deref())?;
+            let version = code.s3_object_version.as_deref();
+            call.may_read(&bucket, &key, version).await?;
             Ok(CodeSource::Object(ObjectCode {
                 bucket,
                 key,

@@ -68,7 +68,7 @@ pub(crate) async fn publish(call: &Call<'_>, name: &str) -> Answer {
         runtimes: members.compatible_runtimes,
         architectures: members.compatible_architectures,
         license: members.license_info.filter(|license| !license.is_empty()),
-        code: code_source(call, present(content)?)?,
+        code: code_source(call, present(content)?).await?,
     };
     let version = call.catalog().publish_layer(new).await?;
     created(&shapes::layer(call, &version))

@@ -29,6 +29,7 @@ mod permissions;
 struct Wire {
     api: LambdaApi,
     engine: Engine,
+    buckets: Buckets,
     _dir: tempfile::TempDir,
 }
 
@@ -85,14 +86,14 @@ impl Wire {
         };
         let store = Arc::new(store);
         let (limit, router) = (100, Arc::new(Routes::none));
-        let buckets = Buckets::open(store.clone(), settings.scope.clone(), limit, router);
+        let buckets = Buckets::open(store.clone(), settings.scope.clone(), limit, router).unwrap();
         let iam = Iam::open(store.clone(), settings.scope.clone()).unwrap();
         let engine = Engine::start(
             settings,
             store,
             sandbox.unwrap(),
             Arc::new(iam),
-            buckets.unwrap(),
+            buckets.clone(),
         );
         let engine = engine.await.unwrap();
         let endpoints = Endpoints {
@@ -102,6 +103,7 @@ impl Wire {
         Self {
             api: LambdaApi::new(engine.clone(), endpoints),
             engine,
+            buckets,
             _dir: dir,
         }
     }
@@ -122,24 +124,13 @@ impl Wire {
 
     /// The same, signed with the keys of a role.
     async fn call_as(&self, role: &str, method: Method, path: &str, body: &Value) -> Reply {
-        let account: types::AccountId = "123456789012".parse().unwrap();
-        let identity = Identity {
-            access_key: "ASIA".to_owned(),
-            principal: Principal {
-                arn: format!("arn:aws:sts::{account}:assumed-role/{role}/session"),
-                user_id: "AROA:session".to_owned(),
-                account,
-            },
-            region: "us-east-1".to_owned(),
-            service: "lambda".to_owned(),
-        };
         let request = Request::builder().method(method).uri(path);
         let body = if body.is_null() {
             String::new()
         } else {
             body.to_string()
         };
-        let request = request.extension(identity).body(body.into()).unwrap();
+        let request = request.extension(identity(role)).body(body.into()).unwrap();
         self.send(request).await
     }
 
@@ -171,6 +162,21 @@ impl Wire {
         let members = members.as_object().cloned().unwrap_or_default();
         body.as_object_mut().unwrap().extend(members);
         self.post("/2015-03-31/functions", body).await
+    }
+}
+
+/// Of a session in a role.
+fn identity(role: &str) -> Identity {
+    let account: types::AccountId = "123456789012".parse().unwrap();
+    Identity {
+        access_key: "ASIA".to_owned(),
+        principal: Principal {
+            arn: format!("arn:aws:sts::{account}:assumed-role/{role}/session"),
+            user_id: "AROA:session".to_owned(),
+            account,
+        },
+        region: "us-east-1".to_owned(),
+        service: "lambda".to_owned(),
     }
 }
 

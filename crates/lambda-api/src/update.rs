@@ -43,7 +43,8 @@ pub(crate) async fn code(call: &Call<'_>, name: &str) -> Answer {
                 s3_object_version: members.s3_object_version,
                 image_uri: members.image_uri,
             },
-        )?,
+        )
+        .await?,
         architecture,
         publish: members.publish.unwrap_or(false),
         dry_run: members.dry_run.unwrap_or(false),

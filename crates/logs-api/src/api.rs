@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_wire::Body;
 use aws_wire::error::respond;
 use bytes::Bytes;
+use engine::iam::Iam;
 use http::{Request, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -21,6 +22,8 @@ pub struct LogsApi {
     pub(crate) store: Arc<Store>,
     pub(crate) scope: Scope,
     pub(crate) tags: Arc<Tags>,
+    /// Who may what. Without it, everybody may everything.
+    pub(crate) iam: Option<Arc<Iam>>,
 }
 
 impl fmt::Debug for LogsApi {
@@ -33,7 +36,19 @@ impl LogsApi {
     /// Reads the tags of log groups. It blocks: call it at the start.
     pub fn new(store: Arc<Store>, scope: Scope) -> Result<Self, StoreError> {
         let tags = Arc::new(Tags::open(&store)?);
-        Ok(Self { store, scope, tags })
+        Ok(Self {
+            store,
+            scope,
+            tags,
+            iam: None,
+        })
+    }
+
+    /// Holds roles to their policies.
+    #[must_use]
+    pub fn with_iam(mut self, iam: Arc<Iam>) -> Self {
+        self.iam = Some(iam);
+        self
     }
 
     pub(crate) fn logs(&self) -> &Logs {
@@ -45,7 +60,11 @@ impl LogsApi {
         let target = target.and_then(|value| value.to_str().ok());
         let operation = target.and_then(|target| target.strip_prefix("Logs_20140328."));
         let operation = operation.unwrap_or_default().to_owned();
-        match self.operation(&operation, request.body()).await {
+        let answer = match self.permit(&operation, &request) {
+            Ok(()) => self.operation(&operation, request.body()).await,
+            Err(error) => Err(error),
+        };
+        match answer {
             Ok(Value::Null) => respond(StatusCode::OK, "application/x-amz-json-1.1", ""),
             Ok(answer) => respond(
                 StatusCode::OK,

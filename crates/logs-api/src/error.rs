@@ -10,6 +10,7 @@ pub(crate) enum ApiError {
     /// The body is not the JSON of the operation.
     Unreadable(String),
     Invalid(String),
+    Denied(String),
     NotFound(&'static str),
     Exists(&'static str),
     Internal(String),
@@ -63,6 +64,7 @@ impl ApiError {
                 "InvalidParameterException",
                 message,
             ),
+            Self::Denied(message) => (StatusCode::BAD_REQUEST, "AccessDeniedException", message),
             Self::NotFound(message) => (
                 StatusCode::BAD_REQUEST,
                 "ResourceNotFoundException",

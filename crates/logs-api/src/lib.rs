@@ -7,6 +7,7 @@ mod events;
 mod groups;
 mod json_pattern;
 mod pattern;
+mod permit;
 mod streams;
 mod tags;
 

@@ -1,5 +1,7 @@
 //! Requests as clients send them, straight into the service over a real store.
 
+mod permit;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 

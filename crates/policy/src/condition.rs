@@ -192,6 +192,19 @@ impl Condition {
         }
     }
 
+    /// Does it ask for a key that begins so?
+    pub fn mentions(&self, prefix: &str) -> bool {
+        let values = match &self.test {
+            Test::Equals(values)
+            | Test::EqualsIgnoringCase(values)
+            | Test::Like(values)
+            | Test::Arn(values) => values.as_slice(),
+            _ => &[],
+        };
+        variables::begins(&self.key, prefix)
+            || values.iter().any(|v| variables::mentions(v, prefix))
+    }
+
     /// Does it let in only who S3 takes for known, however the rest of the
     /// statement reads? Only fixed values of keys that callers cannot make up do.
     pub fn narrows(&self) -> bool {

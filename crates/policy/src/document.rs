@@ -87,6 +87,19 @@ impl Document {
         choices.flat_map(|choice| choice.patterns.iter().map(String::as_str))
     }
 
+    /// Does it ask for keys of the request that begin so? What is costly to know of
+    /// a request need only be found out where this holds.
+    pub fn mentions(&self, prefix: &str) -> bool {
+        let by_pattern = |choice: &Choice| {
+            let mut patterns = choice.patterns.iter();
+            patterns.any(|pattern| variables::mentions(pattern, prefix))
+        };
+        self.statements.iter().any(|statement| {
+            statement.resources.as_ref().is_some_and(by_pattern)
+                || statement.conditions.iter().any(|c| c.mentions(prefix))
+        })
+    }
+
     /// Does every statement say of what it speaks?
     pub fn names_resources(&self) -> bool {
         self.statements.iter().all(|s| s.resources.is_some())
@@ -185,6 +198,40 @@ mod tests {
             ask("s3:GetObject", "arn:aws:s3:::secret/x"),
             Verdict::Silent
         );
+    }
+
+    #[test]
+    fn keys_are_mentioned_in_conditions_and_variables() {
+        let mentions = |statement: Value| {
+            let document = json!({ "Statement": statement }).to_string();
+            let document = Document::parse(&document).unwrap();
+            document.mentions("s3:ExistingObjectTag/")
+        };
+        let with = |resource: &str, key: &str, value: &str| {
+            json!({
+                "Effect": "Deny", "Action": "*", "Resource": resource,
+                "Condition": { "StringLike": { key: [value] } },
+            })
+        };
+        assert!(mentions(with("*", "S3:existingobjecttag/team", "a")));
+        assert!(mentions(with(
+            "*",
+            "s3:prefix",
+            "x/${ s3:ExistingObjectTag/team}"
+        )));
+        assert!(mentions(with(
+            "arn:aws:s3:::b/${s3:ExistingObjectTag/team}",
+            "s3:prefix",
+            "a"
+        )));
+        assert!(!mentions(with(
+            "*",
+            "s3:RequestObjectTag/team",
+            "s3:ExistingObjectTag/team"
+        )));
+        assert!(!mentions(
+            json!({ "Effect": "Allow", "Action": "*", "Resource": "*" })
+        ));
     }
 
     #[test]

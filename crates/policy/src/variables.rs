@@ -36,6 +36,18 @@ pub(crate) fn fill_text(text: &str, context: &Context) -> Option<String> {
     Some(characters.collect())
 }
 
+/// Is there a variable in it whose name begins so?
+pub(crate) fn mentions(text: &str, prefix: &str) -> bool {
+    let mut names = text.split("${").skip(1);
+    names.any(|name| begins(name.trim_start(), prefix))
+}
+
+/// Keys are compared without regard to case.
+pub(crate) fn begins(key: &str, prefix: &str) -> bool {
+    let start = key.as_bytes().get(..prefix.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+}
+
 fn value<'a>(variable: &'a str, context: &'a Context) -> Option<&'a str> {
     if matches!(variable, "*" | "?" | "$") {
         return Some(variable);

@@ -91,6 +91,28 @@ pub(crate) fn needs(operation: &str, facts: Facts) -> Option<Vec<Need>> {
     }
 }
 
+/// Whether conditions may ask for the tags that the object has: on AWS not for
+/// every action, and not where it is written or deleted.
+pub(crate) fn knows_tags(action: &str) -> bool {
+    matches!(
+        action,
+        "s3:GetObject"
+            | "s3:GetObjectVersion"
+            | "s3:GetObjectAttributes"
+            | "s3:GetObjectVersionAttributes"
+            | "s3:GetObjectAcl"
+            | "s3:GetObjectVersionAcl"
+            | "s3:PutObjectAcl"
+            | "s3:PutObjectVersionAcl"
+            | "s3:GetObjectTagging"
+            | "s3:GetObjectVersionTagging"
+            | "s3:PutObjectTagging"
+            | "s3:PutObjectVersionTagging"
+            | "s3:DeleteObjectTagging"
+            | "s3:DeleteObjectVersionTagging"
+    )
+}
+
 fn object(action: &'static str) -> Need {
     Need {
         action,

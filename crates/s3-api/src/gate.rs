@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_wire::sigv4::{Key, KeySource, Principal};
-use buckets::{Bucket, Buckets};
+use buckets::{Bucket, Buckets, EXISTING_TAG};
 use engine::iam::{Ask, Iam};
 use http::{HeaderMap, Uri};
 use policy::Context;
@@ -16,9 +16,9 @@ use s3s::path::S3Path;
 use sha2::{Digest as _, Sha256};
 use types::{BucketName, Timestamp};
 
-use crate::actions::{Facts, On, needs};
+use crate::actions::{Facts, On, knows_tags, needs};
 use crate::caller::{Asked, Caller};
-use crate::error::{bad_argument, fault, fault_with};
+use crate::error::{bad_argument, fault, fault_with, refused};
 
 const TOKEN: &str = "x-amz-security-token";
 
@@ -38,6 +38,8 @@ pub(crate) struct Request<'a> {
     pub bucket: Option<&'a str>,
     /// `None` for the bucket itself.
     pub key: Option<&'a str>,
+    /// `None` for the current one.
+    pub version: Option<&'a str>,
 }
 
 #[async_trait]
@@ -67,6 +69,7 @@ impl S3Access for Gate {
         self.check_owner(cx.headers())?;
         let source = source_of(cx.headers())?;
         let facts = facts_of(cx.headers(), cx.uri(), source.as_ref());
+        let version = query(cx.uri(), |name| name == "versionId");
         let mut context = request_context(cx.headers(), cx.uri());
         let extensions = cx.extensions_mut();
         let asked = extensions.get::<Asked>().expect("the way in puts it there");
@@ -78,23 +81,20 @@ impl S3Access for Gate {
         };
         caller.asked.add_to(&mut context);
         for need in needs(&operation, facts).unwrap_or_default() {
-            let (bucket, key) = match (need.on, &source) {
-                (On::Everything, _) => (None, None),
-                (On::Bucket, _) => (bucket.as_deref(), None),
-                (On::Object, _) => (bucket.as_deref(), key.as_deref()),
-                (On::Source, Some((bucket, key, _))) => (Some(&**bucket), Some(&**key)),
+            let (bucket, key, version) = match (need.on, &source) {
+                (On::Everything, _) => (None, None, None),
+                (On::Bucket, _) => (bucket.as_deref(), None, None),
+                (On::Object, _) => (bucket.as_deref(), key.as_deref(), version.as_deref()),
+                (On::Source, Some(source)) => source.parts(),
                 (On::Source, None) => continue,
             };
-            let action = need.action;
-            self.allow(
-                &caller,
-                Request {
-                    action,
-                    bucket,
-                    key,
-                },
-                &context,
-            )?;
+            let request = Request {
+                action: need.action,
+                bucket,
+                key,
+                version,
+            };
+            self.allow(&caller, request, &context).await?;
         }
         caller.asked.objections()?;
         let _ = caller.asked.passed.set(caller.principal.clone());
@@ -140,11 +140,45 @@ impl Gate {
     }
 
     /// May the caller do this?
-    pub fn allow(&self, caller: &Caller, request: Request<'_>, context: &Context) -> S3Result {
+    pub async fn allow(
+        &self,
+        caller: &Caller,
+        request: Request<'_>,
+        context: &Context,
+    ) -> S3Result {
         let bucket = self.find(request.bucket);
-        let settings = bucket.as_ref().map(|bucket| &bucket.settings);
+        let bucket = bucket.as_deref();
+        if let (Some(found), Some(key)) = (bucket, request.key)
+            && knows_tags(request.action)
+            && self.asks_for_tags(caller, found)
+        {
+            let mut context = context.clone();
+            let add = (self.buckets).add_existing_tags(found, key, request.version, &mut context);
+            add.await.map_err(refused)?;
+            return self.decide(caller, request, bucket, &context);
+        }
+        self.decide(caller, request, bucket, context)
+    }
+
+    /// Does a policy that has a say ask what tags an object has? Only then it is
+    /// looked up.
+    fn asks_for_tags(&self, caller: &Caller, bucket: &Bucket) -> bool {
+        let policy = bucket.settings.policy.as_ref();
+        let principal = caller.principal.as_ref();
+        policy.is_some_and(|policy| policy.document().mentions(EXISTING_TAG))
+            || principal.is_some_and(|who| self.iam.mentions(&who.arn, EXISTING_TAG))
+    }
+
+    fn decide(
+        &self,
+        caller: &Caller,
+        request: Request<'_>,
+        bucket: Option<&Bucket>,
+        context: &Context,
+    ) -> S3Result {
+        let settings = bucket.map(|bucket| &bucket.settings);
         let Some(principal) = &caller.principal else {
-            let open = bucket.as_ref().is_some_and(|bucket| {
+            let open = bucket.is_some_and(|bucket| {
                 let settings = &bucket.settings;
                 settings.allows_anyone(&bucket.name, request.action, request.key, context)
             });
@@ -192,10 +226,11 @@ impl Gate {
             action: "s3:ListBucket",
             bucket: Some(bucket.name.as_str()),
             key: None,
+            version: None,
         };
         let mut context = Context::new();
         caller.asked.add_to(&mut context);
-        self.allow(caller, request, &context).is_ok()
+        self.decide(caller, request, Some(bucket), &context).is_ok()
     }
 
     /// Clients may say whose bucket they mean. All buckets here have one owner.
@@ -233,7 +268,22 @@ fn token_of(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     query(uri, |name| name.eq_ignore_ascii_case(TOKEN))
 }
 
-fn source_of(headers: &HeaderMap) -> S3Result<Option<(String, String, bool)>> {
+/// The object that is copied from.
+#[derive(Debug)]
+struct Source {
+    bucket: String,
+    key: String,
+    version: Option<String>,
+}
+
+impl Source {
+    fn parts(&self) -> (Option<&str>, Option<&str>, Option<&str>) {
+        let (bucket, key) = (&*self.bucket, &*self.key);
+        (Some(bucket), Some(key), self.version.as_deref())
+    }
+}
+
+fn source_of(headers: &HeaderMap) -> S3Result<Option<Source>> {
     let Some(header) = headers.get("x-amz-copy-source") else {
         return Ok(None);
     };
@@ -243,9 +293,11 @@ fn source_of(headers: &HeaderMap) -> S3Result<Option<(String, String, bool)>> {
             bucket,
             key,
             version_id,
-        }) if crate::ops::key(&key).is_ok() => {
-            Ok(Some((bucket.into(), key.into(), version_id.is_some())))
-        }
+        }) if crate::ops::key(&key).is_ok() => Ok(Some(Source {
+            bucket: bucket.into(),
+            key: key.into(),
+            version: version_id.map(Into::into),
+        })),
         _ => Err(bad_argument(
             "x-amz-copy-source",
             text,
@@ -254,11 +306,11 @@ fn source_of(headers: &HeaderMap) -> S3Result<Option<(String, String, bool)>> {
     }
 }
 
-fn facts_of(headers: &HeaderMap, uri: &Uri, source: Option<&(String, String, bool)>) -> Facts {
+fn facts_of(headers: &HeaderMap, uri: &Uri, source: Option<&Source>) -> Facts {
     let acl = headers.get("x-amz-acl");
     Facts {
         version: query(uri, |name| name == "versionId").is_some(),
-        source_version: source.is_some_and(|(_, _, version)| *version),
+        source_version: source.is_some_and(|source| source.version.is_some()),
         tagging: headers.contains_key("x-amz-tagging"),
         acl: acl.is_some_and(|acl| acl != "private" && acl != "bucket-owner-full-control"),
     }

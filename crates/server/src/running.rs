@@ -140,7 +140,7 @@ impl Running {
             verifier: verifier.clone(),
             limits: settings.config.limits.clone(),
             lambda: LambdaApi::new(self.engine.clone(), endpoints),
-            logs,
+            logs: logs.with_iam(self.iam.clone()),
             account: AccountApi::new(self.iam.clone()),
             events: EventsApi::new(self.rules.clone()).with_iam(self.iam.clone()),
             s3,

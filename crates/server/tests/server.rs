@@ -512,7 +512,12 @@ async fn our_own_pages_are_for_the_owner_alone() {
         (&keys, "GET", "/_squall/info", StatusCode::OK),
         (&role_keys, "GET", "/_squall/info", StatusCode::FORBIDDEN),
         (&role_keys, "POST", "/_squall/clock", StatusCode::FORBIDDEN),
-        (&role_keys, "POST", "/_squall/store/check", StatusCode::FORBIDDEN),
+        (
+            &role_keys,
+            "POST",
+            "/_squall/store/check",
+            StatusCode::FORBIDDEN,
+        ),
     ] {
         let signed = Some((signer, "squall"));
         let call = Ask {

@@ -3,6 +3,7 @@
 
 mod announce;
 mod assembly;
+mod conditions;
 mod expiry;
 mod listing;
 mod objects;
@@ -23,6 +24,7 @@ use crate::bucket::{Bucket, BucketSettings};
 use crate::error::BucketError;
 
 pub use announce::{Origin, WriteKind};
+pub use conditions::EXISTING_TAG;
 pub use listing::{Entry, Page, UploadPage, UploadQuery};
 pub use objects::{ByteRange, Copy, GetObject, Write};
 pub use page::SitePage;

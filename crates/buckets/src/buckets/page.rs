@@ -1,9 +1,11 @@
 //! A bucket as a website: pages out of the store.
 
+use std::borrow::Cow;
+
 use policy::Context;
 use types::ObjectKey;
 
-use super::{Buckets, GetObject};
+use super::{Buckets, EXISTING_TAG, GetObject};
 use crate::bucket::Bucket;
 use crate::error::BucketError;
 use crate::website::{Looked, PageRequest, SiteAnswer, SiteError, resolve};
@@ -36,7 +38,13 @@ impl Buckets {
         context: &Context,
     ) -> Result<Looked<GetObject>, BucketError> {
         let settings = &bucket.settings;
-        if !settings.allows_anyone(&bucket.name, "s3:GetObject", Some(key), context) {
+        let mut context = Cow::Borrowed(context);
+        let policy = settings.policy.as_ref();
+        if policy.is_some_and(|policy| policy.document().mentions(EXISTING_TAG)) {
+            let context = context.to_mut();
+            self.add_existing_tags(bucket, key, None, context).await?;
+        }
+        if !settings.allows_anyone(&bucket.name, "s3:GetObject", Some(key), &context) {
             return Ok(Looked::Forbidden);
         }
         let Ok(key) = key.parse::<ObjectKey>() else {

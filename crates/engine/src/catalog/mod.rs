@@ -39,6 +39,7 @@ use types::{
     VersionKey,
 };
 
+pub use buckets::EXISTING_TAG;
 pub use concurrency::Usage;
 pub use configs::{EventConfigPatch, UrlPatch};
 pub use error::ControlError;

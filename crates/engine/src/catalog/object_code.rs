@@ -19,6 +19,24 @@ impl Catalog {
         policy.map(|policy| policy.document().clone())
     }
 
+    /// Adds the tags of an object to what conditions of policies may ask about.
+    pub async fn add_existing_tags(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+        context: &mut policy::Context,
+    ) -> Result<(), ControlError> {
+        let buckets = &self.inner.buckets;
+        let found = bucket.parse().map(|name| buckets.bucket(&name));
+        // What is not there is refused where it is read.
+        let Ok(Ok(found)) = found else {
+            return Ok(());
+        };
+        let add = buckets.add_existing_tags(&found, key, version, context);
+        add.await.map_err(refusal)
+    }
+
     /// Copies the object into the store.
     pub(super) async fn keep_object(&self, source: &ObjectCode) -> Result<BlobInfo, ControlError> {
         let buckets = &self.inner.buckets;

@@ -1,17 +1,19 @@
 //! May this caller do this? Asked for what is signed with the keys of a role, by
-//! the services whose actions functions commonly use, S3, Lambda, EventBridge, and
-//! IAM, without which a role could give itself all of it. Logs let in everybody
-//! who signs.
+//! the services whose actions functions commonly use, S3, Lambda, EventBridge and
+//! Logs, and IAM, without which a role could give itself all of it.
 //!
 //! The owner of the account may do everything that no policy forbids. A role
 //! that is recorded may do what its policies, or that of the resource, allow. A
 //! role that is not recorded has nothing that could be enforced, and may
-//! everything: functions can be tried out with any role at all.
+//! everything: functions can be tried out with any role at all. One that was
+//! deleted may nothing.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use http::Extensions;
 use parking_lot::Mutex;
 use policy::{Caller, Context, Document, Question, Verdict};
 use types::Timestamp;
@@ -96,6 +98,22 @@ struct Permissions {
     boundary: Option<Arc<Document>>,
 }
 
+/// To what a caller is held that is not free to do everything.
+enum Held {
+    Role(Arc<Role>, Arc<Permissions>),
+    /// To nothing that it may: its role was deleted.
+    Gone,
+}
+
+/// What conditions may ask about any request of a client, out of its extensions.
+pub fn request_context(extensions: &Extensions) -> Context {
+    let context = Context::new().with("aws:SecureTransport", "false");
+    match extensions.get::<SocketAddr>() {
+        Some(peer) => context.with("aws:SourceIp", peer.ip().to_string()),
+        None => context,
+    }
+}
+
 /// Policies that were read, by the name of their role. It belongs to one state
 /// of the records, so it is never out of date.
 #[derive(Clone, Default)]
@@ -113,8 +131,19 @@ impl Iam {
         if self.is_root(ask.principal_arn) && ask.resource_policy.is_none() {
             return Ok(());
         }
-        let found = self.permissions(ask.principal_arn);
-        let context = self.context(ask, found.as_ref().map(|(role, _)| &**role));
+        let denied = |reason| Denied {
+            principal: ask.principal_arn.to_owned(),
+            action: ask.action.to_owned(),
+            resource: ask.resource.to_owned(),
+            reason,
+        };
+        let held = self.held(ask.principal_arn);
+        let (role, permissions) = match &held {
+            None => (None, None),
+            Some(Held::Role(role, permissions)) => (Some(&**role), Some(&**permissions)),
+            Some(Held::Gone) => return Err(denied(Reason::NotAllowed(PolicyKind::Identity))),
+        };
+        let context = self.context(ask, role);
         let caller = Caller::Aws {
             arn: ask.principal_arn.to_owned(),
         };
@@ -124,19 +153,23 @@ impl Iam {
             caller: &caller,
             context: &context,
         };
-        let permissions = found.as_ref().map(|(_, permissions)| &**permissions);
-        judge(&question, permissions, ask.resource_policy).map_err(|reason| Denied {
-            principal: ask.principal_arn.to_owned(),
-            action: ask.action.to_owned(),
-            resource: ask.resource.to_owned(),
-            reason,
-        })
+        judge(&question, permissions, ask.resource_policy).map_err(denied)
     }
 
     /// Whether there are policies to which a caller is held: it is in a role that
-    /// is recorded.
+    /// is, or was, recorded.
     pub(super) fn is_held(&self, principal_arn: &str) -> bool {
-        self.permissions(principal_arn).is_some()
+        self.held(principal_arn).is_some()
+    }
+
+    /// Whether a policy of the caller's role asks for keys of the request that
+    /// begin so.
+    pub fn mentions(&self, principal_arn: &str, prefix: &str) -> bool {
+        let Some(Held::Role(_, permissions)) = self.held(principal_arn) else {
+            return false;
+        };
+        let mut documents = permissions.identity.iter().chain(&permissions.boundary);
+        documents.any(|document| document.mentions(prefix))
     }
 
     /// Whether an ARN is that of the account itself, which may do everything.
@@ -152,8 +185,8 @@ impl Iam {
         session_arn(&self.scope, role, session)
     }
 
-    /// The role of a session and its policies, if it is recorded.
-    fn permissions(&self, session_arn: &str) -> Option<(Arc<Role>, Arc<Permissions>)> {
+    /// `None` for who is not in a role, or in one that nothing is known of.
+    fn held(&self, session_arn: &str) -> Option<Held> {
         let (account, rest) = session_arn
             .strip_prefix("arn:aws:sts::")?
             .split_once(":assumed-role/")?;
@@ -162,7 +195,9 @@ impl Iam {
         }
         let name = rest.split('/').next()?;
         let state = self.state.read();
-        let role = Arc::clone(state.role(name).ok()?);
+        let Ok(role) = state.role(name).map(Arc::clone) else {
+            return state.is_gone(name).then_some(Held::Gone);
+        };
         let known = state.read.0.lock().get(&role.name).cloned();
         let permissions = known.unwrap_or_else(|| {
             let permissions = Arc::new(read(&state, &role));
@@ -171,7 +206,7 @@ impl Iam {
             permissions
         });
         drop(state);
-        Some((role, permissions))
+        Some(Held::Role(role, permissions))
     }
 
     fn context(&self, ask: &Ask<'_>, role: Option<&Role>) -> Context {

@@ -154,6 +154,54 @@ async fn who_has_no_policies_to_enforce_may_everything() {
     }
 }
 
+/// A function may still have it, and would else act as an unknown role.
+#[tokio::test]
+async fn a_role_that_was_deleted_may_nothing_until_it_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let iam = open(&dir);
+    iam.create_role(role("R")).await.unwrap();
+    iam.delete_role("r").await.unwrap();
+    let nothing = refused("because no identity-based policy allows the s3:GetObject action");
+    let get = |iam: &Iam, policy| ask(iam, SESSION, "s3:GetObject", policy);
+    assert_eq!(get(&iam, None), nothing);
+    // Not even what its name was let in for.
+    let by_name = of_bucket("Allow", "arn:aws:iam::123456789012:role/r");
+    assert_eq!(get(&iam, Some(&by_name)), nothing);
+    iam.store.close().await;
+    drop(iam);
+
+    let iam = open(&dir);
+    assert_eq!(get(&iam, None), nothing);
+    iam.create_role(role("r")).await.unwrap();
+    let all = statement("Allow", "*", "*");
+    iam.put_role_policy("r", "all", all).await.unwrap();
+    assert_eq!(get(&iam, None), Ok(()));
+    iam.store.close().await;
+    drop(iam);
+    assert_eq!(get(&open(&dir), None), Ok(()));
+}
+
+#[test]
+fn of_deleted_roles_the_last_ones_are_remembered() {
+    let mut state = State::default();
+    let deleted = |at: i64| model::GoneRole {
+        name: format!("r{at}"),
+        deleted: types::Timestamp(at),
+    };
+    for at in 0..=i64::try_from(state::GONE_KEPT).unwrap() {
+        state.put_gone(deleted(at));
+    }
+    assert!(!state.is_gone("r0"));
+    assert!(state.is_gone("R1") && state.is_gone("r1000"));
+    // As many are stored as are in memory.
+    let changes = state.take_changes();
+    let removed = changes.iter().filter(|change| change.body.is_none());
+    assert_eq!(
+        removed.map(|change| &*change.key).collect::<Vec<_>>(),
+        ["r0"]
+    );
+}
+
 #[tokio::test]
 async fn the_tags_of_a_role_are_known() {
     let dir = tempfile::tempdir().unwrap();

@@ -23,7 +23,7 @@ use store::{Change, Store, StoreError};
 use tokio_util::task::TaskTracker;
 use types::Scope;
 
-pub use authorize::{Ask, Denied, PolicyKind, Reason};
+pub use authorize::{Ask, Denied, PolicyKind, Reason, request_context};
 pub use error::IamError;
 pub use managed::ManagedPolicy;
 pub use model::{NewPolicy, NewRole, Policy, PolicyVersion, Role, RolePatch};
@@ -32,6 +32,7 @@ pub(crate) use sessions::FunctionSession;
 pub use sessions::Session;
 
 use authorize::Read;
+use model::GoneRole;
 use sessions::Sessions;
 use state::State;
 
@@ -64,6 +65,9 @@ impl Iam {
         }
         for policy in load::<Policy>(&store, state::POLICY)? {
             state.put_policy(policy);
+        }
+        for role in load::<GoneRole>(&store, state::GONE_ROLE)? {
+            state.put_gone(role);
         }
         // These came from the store; they need not go back.
         state.take_changes();

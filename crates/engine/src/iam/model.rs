@@ -30,6 +30,14 @@ pub struct Role {
     pub attached: BTreeSet<String>,
 }
 
+/// What is left of a role that was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct GoneRole {
+    /// In lower case.
+    pub name: String,
+    pub deleted: Timestamp,
+}
+
 #[derive(Debug, Clone)]
 pub struct NewRole {
     pub name: String,

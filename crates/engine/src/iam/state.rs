@@ -6,18 +6,26 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use store::Change;
+use types::Timestamp;
 
 use super::authorize::Read;
 use super::error::IamError;
-use super::model::{Policy, Role};
+use super::model::{GoneRole, Policy, Role};
 
 pub(super) const ROLE: &str = "iam-role";
 pub(super) const POLICY: &str = "iam-policy";
+pub(super) const GONE_ROLE: &str = "iam-role-gone";
+
+/// Names of deleted roles that are kept; past it the one deleted first goes.
+pub(super) const GONE_KEPT: usize = 1000;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct State {
     /// By name in lower case: names that differ in case only are the same.
     roles: BTreeMap<String, Arc<Role>>,
+    /// Roles that were and are not, by name in lower case: functions may still
+    /// have them, and must not become those of a role that nothing is known of.
+    gone: BTreeMap<String, Timestamp>,
     /// By ARN.
     policies: BTreeMap<String, Arc<Policy>>,
     changes: Vec<Change>,
@@ -36,6 +44,11 @@ impl State {
         self.roles.contains_key(&name.to_lowercase())
     }
 
+    /// Whether a role of this name was deleted, and none was made since.
+    pub fn is_gone(&self, name: &str) -> bool {
+        self.gone.contains_key(&name.to_lowercase())
+    }
+
     /// Sorted by name.
     pub fn roles(&self) -> impl Iterator<Item = &Arc<Role>> {
         self.roles.values()
@@ -49,6 +62,9 @@ impl State {
     pub fn put_role(&mut self, role: Role) -> Arc<Role> {
         let key = role.name.to_lowercase();
         self.note(ROLE, &key, Some(&role));
+        if self.gone.remove(&key).is_some() {
+            self.note(GONE_ROLE, &key, None::<&GoneRole>);
+        }
         let role = Arc::new(role);
         self.roles.insert(key, role.clone());
         role
@@ -58,6 +74,23 @@ impl State {
         let key = name.to_lowercase();
         self.roles.remove(&key);
         self.note(ROLE, &key, None::<&Role>);
+        self.put_gone(GoneRole {
+            name: key,
+            deleted: Timestamp::now(),
+        });
+    }
+
+    pub fn put_gone(&mut self, role: GoneRole) {
+        self.note(GONE_ROLE, &role.name, Some(&role));
+        self.gone.insert(role.name, role.deleted);
+        if self.gone.len() > GONE_KEPT {
+            let first = self.gone.iter().min_by_key(|(_, deleted)| **deleted);
+            let first = first.map(|(name, _)| name.clone());
+            if let Some(first) = first {
+                self.gone.remove(&first);
+                self.note(GONE_ROLE, &first, None::<&GoneRole>);
+            }
+        }
     }
 
     pub fn policy(&self, arn: &str) -> Result<&Arc<Policy>, IamError> {

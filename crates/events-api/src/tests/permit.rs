@@ -112,6 +112,27 @@ async fn a_role_makes_schedules_where_it_may() {
     }
 }
 
+#[tokio::test]
+async fn a_role_is_told_apart_by_where_it_asks_from() {
+    let service = guarded().await;
+    let policy = json!({
+        "Statement": { "Effect": "Deny", "Action": "events:*", "Resource": "*",
+            "Condition": { "IpAddress": { "aws:SourceIp": "203.0.113.0/24" } } },
+    });
+    let iam = service.api.iam.clone().unwrap();
+    let put = iam.put_role_policy("r", "from", policy.to_string());
+    put.await.unwrap();
+    for (peer, status) in [("192.0.2.1:1", 200), ("203.0.113.7:1", 400)] {
+        let entry = json!({ "Source": "s", "DetailType": "d", "Detail": "{}" });
+        let request = Request::post("/").header("x-amz-target", "AWSEvents.PutEvents");
+        let mut request = signed(request, &json!({ "Entries": [entry] }));
+        let peer: std::net::SocketAddr = peer.parse().unwrap();
+        request.extensions_mut().insert(peer);
+        let answer = service.api.handle(request).await;
+        assert_eq!(answer.status().as_u16(), status, "{peer}");
+    }
+}
+
 /// The group by which permission was asked and the group that was worked on came
 /// from different places.
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What a role's keys may do with functions.
 
+use buckets::{Attributes, BucketSettings, Origin, Write, WriteKind};
+
 use super::*;
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
@@ -87,6 +89,70 @@ async fn what_is_named_in_the_body_is_checked_too() {
         refused.refusal(),
         @"403 AccessDeniedException: Your access has been denied by S3, please make sure your request credentials have permission to GetObject for bkt/k.zip. S3 Error Code: AccessDenied. S3 Error Message: User: arn:aws:sts::123456789012:assumed-role/maker/session is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::bkt/k.zip because no identity-based policy allows the s3:GetObject action"
     );
+}
+
+/// What S3 would not give a role by its tags, it does not get as code either.
+#[tokio::test]
+async fn code_that_its_tags_close_is_not_read() {
+    let wire = Wire::new().await;
+    wire.role("maker", "*", "*").await;
+    let policy = json!({ "Statement": {
+        "Effect": "Deny", "Action": "s3:*", "Resource": "*",
+        "Condition": { "StringEquals": { "s3:ExistingObjectTag/kind": "secret" } },
+    }});
+    let iam = wire.engine.iam();
+    let put = iam.put_role_policy("maker", "tags", policy.to_string());
+    put.await.unwrap();
+    let name: types::BucketName = "code".parse().unwrap();
+    let made = wire.buckets.create(name.clone(), BucketSettings::default());
+    made.await.unwrap();
+    let bucket = wire.buckets.bucket(&name).unwrap();
+    for (key, kind) in [("open.zip", "open"), ("secret.zip", "secret")] {
+        let mut writer = wire.buckets.writer(None);
+        let zip = STANDARD.decode(zip("1")).unwrap();
+        writer.write(zip.into()).await.unwrap();
+        let attributes = Attributes {
+            tags: [("kind".to_owned(), kind.to_owned())].into(),
+            ..Attributes::default()
+        };
+        let write = Write {
+            key: key.parse().unwrap(),
+            content: writer.finish().await.unwrap(),
+            attributes,
+            precondition: store::Precondition::default(),
+            kind: WriteKind::Put,
+            origin: Origin::default(),
+        };
+        wire.buckets.put(&bucket, write).await.unwrap();
+    }
+    for (key, status) in [("open.zip", 201), ("secret.zip", 403)] {
+        let body = json!({ "Content": { "S3Bucket": "code", "S3Key": key } });
+        let path = "/2018-10-31/layers/l/versions";
+        let made = wire.call_as("maker", Method::POST, path, &body).await;
+        assert_eq!(made.status, status, "{key}: {}", made.code);
+    }
+}
+
+#[tokio::test]
+async fn a_role_is_told_apart_by_where_it_asks_from() {
+    let wire = Wire::new().await;
+    wire.role("r", "lambda:*", "*").await;
+    let policy = json!({ "Statement": {
+        "Effect": "Deny", "Action": "*", "Resource": "*",
+        "Condition": { "NotIpAddress": { "aws:SourceIp": "192.0.2.0/24" } },
+    }});
+    let iam = wire.engine.iam();
+    let put = iam.put_role_policy("r", "from", policy.to_string());
+    put.await.unwrap();
+    for (peer, status) in [("192.0.2.1:1", 200), ("203.0.113.7:1", 403)] {
+        let peer: std::net::SocketAddr = peer.parse().unwrap();
+        let request = Request::get("/2015-03-31/functions")
+            .extension(identity("r"))
+            .extension(peer)
+            .body(Bytes::new());
+        let reply = wire.send(request.unwrap()).await;
+        assert_eq!(reply.status, status, "{peer}");
+    }
 }
 
 /// Lets a role hand on another, to functions only.

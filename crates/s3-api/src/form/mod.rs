@@ -85,7 +85,7 @@ where
     let allowed = policy::check(service, &fields, bucket, asked)?;
     let bucket = service.bucket(bucket)?;
     let headers = headers_of(&fields);
-    permit(service, &allowed.caller, &bucket, &fields)?;
+    permit(service, &allowed.caller, &bucket, &fields).await?;
 
     let mut kept = attributes::read(&headers, Some(metadata_of(&fields)))?;
     if let Some(document) = fields.get("tagging") {
@@ -138,7 +138,7 @@ fn base_name(file: &str) -> &str {
     file.rsplit(['/', '\\']).next().unwrap_or(file)
 }
 
-fn permit(service: &Service, caller: &Caller, bucket: &Bucket, fields: &Fields) -> S3Result {
+async fn permit(service: &Service, caller: &Caller, bucket: &Bucket, fields: &Fields) -> S3Result {
     let mut context = ::policy::Context::new();
     caller.asked.add_to(&mut context);
     let mut actions = vec!["s3:PutObject"];
@@ -150,8 +150,9 @@ fn permit(service: &Service, caller: &Caller, bucket: &Bucket, fields: &Fields) 
             action,
             bucket: Some(bucket.name.as_str()),
             key: fields.get("key").map(String::as_str),
+            version: None,
         };
-        service.gate.allow(caller, request, &context)?;
+        service.gate.allow(caller, request, &context).await?;
     }
     Ok(())
 }

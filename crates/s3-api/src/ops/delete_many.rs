@@ -80,8 +80,9 @@ async fn delete_one(
         action,
         bucket: Some(bucket.name.as_str()),
         key: Some(&object.key),
+        version: object.version_id.as_deref(),
     };
-    service.gate.allow(caller, asked, &context)?;
+    service.gate.allow(caller, asked, &context).await?;
     let version = version(object.version_id.as_deref())?;
     if object.last_modified_time.is_some() || object.size.is_some() {
         // Conditions that only directory buckets have: not to look at them would

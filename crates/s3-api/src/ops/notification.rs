@@ -8,7 +8,7 @@ use s3s::dto::{
     PutBucketNotificationConfigurationInput, PutBucketNotificationConfigurationOutput, S3KeyFilter,
 };
 use s3s::{S3Error, S3Request, S3Response, S3Result};
-use types::FunctionRef;
+use types::{FunctionRef, Scope};
 
 use crate::error::{bad_argument, detailed, fault, fault_with, refused};
 use crate::ops::done;
@@ -17,6 +17,7 @@ use crate::service::Service;
 
 /// Who invokes a function when something happens in a bucket.
 const PRINCIPAL: &str = "s3.amazonaws.com";
+const NO_FUNCTION: &str = "The destination Lambda function does not exist";
 
 pub(crate) async fn get(
     service: &Service,
@@ -53,7 +54,7 @@ pub(crate) async fn put(
     let functions: S3Result<Vec<_>> = functions
         .unwrap_or_default()
         .into_iter()
-        .map(from_wire)
+        .map(|told| from_wire(told, &service.scope))
         .collect();
     let event_bridge = configuration.event_bridge_configuration.is_some();
     let notifications = Notifications::new(functions?, event_bridge).map_err(refused)?;
@@ -78,7 +79,7 @@ fn validate(service: &Service, bucket: &str, notifications: &Notifications) -> S
             .resolve(&told.function, told.qualifier.as_ref())
             .is_some();
         let problem = if !exists {
-            "The destination Lambda function does not exist"
+            NO_FUNCTION
         } else if !catalog.permits(
             &told.function,
             told.qualifier.as_ref(),
@@ -105,13 +106,19 @@ fn invalid_destination(arn: &str, problem: &str) -> S3Error {
     detailed(error, &details)
 }
 
-fn from_wire(told: LambdaFunctionConfiguration) -> S3Result<FunctionNotification> {
+fn from_wire(told: LambdaFunctionConfiguration, scope: &Scope) -> S3Result<FunctionNotification> {
     let arn = told.lambda_function_arn;
     let named: FunctionRef = arn
         .parse()
         .ok()
         .filter(|_| arn.starts_with("arn:"))
         .ok_or_else(|| bad_argument("LambdaFunctionArn", &arn, "The ARN could not be parsed"))?;
+    // Even where validation is to be skipped: ours of the same name would be run.
+    if named.account.as_ref() != Some(&scope.account)
+        || named.region.as_ref() != Some(&scope.region)
+    {
+        return Err(invalid_destination(&arn, NO_FUNCTION));
+    }
     let (prefix, suffix) = filter_from_wire(told.filter)?;
     let events = told.events.iter().map(|event| event.as_ref().to_owned());
     let id = told.id.filter(|id| !id.is_empty());

@@ -123,10 +123,8 @@ async fn anyone_may_do_what_the_policy_says() {
     assert_eq!(dressed.refusal(), refused(400, "InvalidRequest"));
 }
 
-#[tokio::test]
-async fn roles_may_do_what_their_policies_say() {
-    let wire = Wire::with_bucket().await;
-    wire.put("/data/in/k", "text").await.ok();
+/// The role whose keys `SESSION` is, with one policy.
+async fn make_reader(wire: &Wire, policy: &str) {
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
     let role = NewRole {
         name: "reader".to_owned(),
@@ -138,11 +136,16 @@ async fn roles_may_do_what_their_policies_say() {
         tags: std::collections::BTreeMap::new(),
     };
     wire.iam.create_role(role).await.unwrap();
+    let put = wire.iam.put_role_policy("reader", "p", policy.to_owned());
+    put.await.unwrap();
+}
+
+#[tokio::test]
+async fn roles_may_do_what_their_policies_say() {
+    let wire = Wire::with_bucket().await;
+    wire.put("/data/in/k", "text").await.ok();
     let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::data/in/*"}]}"#;
-    wire.iam
-        .put_role_policy("reader", "p", policy.to_owned())
-        .await
-        .unwrap();
+    make_reader(&wire, policy).await;
     let call = async |method: Method, path: &str, headers: &[(&str, &str)]| {
         wire.answer(signed_by(SESSION, method, path, headers, Bytes::new()))
             .await
@@ -173,6 +176,87 @@ async fn roles_may_do_what_their_policies_say() {
         call(Method::PUT, "/data/out", &source).await.refusal(),
         denied
     );
+}
+
+/// Objects `open` and `secret`, with the tag that says so, and `bare` without.
+async fn with_tagged() -> Wire {
+    let wire = Wire::with_bucket().await;
+    for kind in ["open", "secret"] {
+        let tag = format!("kind={kind}");
+        let tags = [("x-amz-tagging", &*tag)];
+        let path = format!("/data/{kind}");
+        wire.put_with(&path, &tags, "text").await.ok();
+    }
+    wire.put("/data/bare", "text").await.ok();
+    wire
+}
+
+#[tokio::test]
+async fn a_role_is_kept_from_objects_by_the_tags_they_have() {
+    let wire = with_tagged().await;
+    let policy = r#"{"Statement":[
+        {"Effect":"Allow","Action":"s3:*","Resource":"*"},
+        {"Effect":"Deny","Action":"s3:*","Resource":"*",
+         "Condition":{"StringEquals":{"s3:ExistingObjectTag/kind":"secret"}}}]}"#;
+    make_reader(&wire, policy).await;
+    let call = async |method: Method, path: &str, headers: &[(&str, &str)]| {
+        let request = signed_by(SESSION, method, path, headers, Bytes::new());
+        wire.answer(request).await.status.as_u16()
+    };
+    for (key, status) in [("open", 200), ("bare", 200), ("secret", 403)] {
+        let path = format!("/data/{key}");
+        assert_eq!(call(Method::GET, &path, &[]).await, status, "{key}");
+        assert_eq!(call(Method::HEAD, &path, &[]).await, status, "{key}");
+        let source = format!("data/{key}");
+        let source = [("x-amz-copy-source", &*source)];
+        let copied = call(Method::PUT, "/data/copy", &source).await;
+        assert_eq!(copied, status, "copy of {key}");
+    }
+    // Nor does it get at it by taking the tag away.
+    let untag = call(Method::DELETE, "/data/secret?tagging", &[]).await;
+    assert_eq!(untag, 403);
+    // The owner does, and is not held to it.
+    wire.delete("/data/secret?tagging").await.ok();
+    assert_eq!(call(Method::GET, "/data/secret", &[]).await, 200);
+}
+
+#[tokio::test]
+async fn the_tags_of_the_version_that_is_asked_for_count() {
+    let wire = Wire::with_bucket().await;
+    let on = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    wire.put("/data?versioning", on).await.ok();
+    let secret = [("x-amz-tagging", "kind=secret")];
+    let old = wire.put_with("/data/k", &secret, "old").await.ok();
+    wire.put("/data/k", "new").await.ok();
+    let policy = r#"{"Statement":[
+        {"Effect":"Allow","Action":"s3:*","Resource":"*"},
+        {"Effect":"Deny","Action":"s3:Get*","Resource":"*",
+         "Condition":{"StringEquals":{"s3:ExistingObjectTag/kind":"secret"}}}]}"#;
+    make_reader(&wire, policy).await;
+    let version = old.header("x-amz-version-id");
+    let get = async |path: String| {
+        let request = signed_by(SESSION, Method::GET, &path, &[], Bytes::new());
+        wire.answer(request).await.status.as_u16()
+    };
+    assert_eq!(get("/data/k".to_owned()).await, 200);
+    assert_eq!(get(format!("/data/k?versionId={version}")).await, 403);
+    let source = format!("data/k?versionId={version}");
+    let source = [("x-amz-copy-source", &*source)];
+    let copy = signed_by(SESSION, Method::PUT, "/data/copy", &source, Bytes::new());
+    assert_eq!(wire.answer(copy).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_bucket_lets_anyone_read_what_its_tags_open() {
+    let wire = with_tagged().await;
+    wire.delete("/data?publicAccessBlock").await.ok();
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::data/*","Condition":{"StringEquals":{"s3:ExistingObjectTag/kind":"open"}}}]}"#;
+    wire.put("/data?policy", policy).await.ok();
+    for (key, status) in [("open", 200), ("secret", 403), ("bare", 403)] {
+        let path = format!("/data/{key}");
+        let got = wire.anonymous(Method::GET, &path, &[]).await;
+        assert_eq!(got.status.as_u16(), status, "{key}");
+    }
 }
 
 #[tokio::test]

@@ -154,6 +154,15 @@ async fn notifications_go_to_functions_that_let_the_bucket_in() {
         refusal.text()
     );
     assert!(wire.engine.catalog().function_names().is_empty());
+    let skip = [("x-amz-skip-destination-validation", "true")];
+    let unseen = wire.put_with("/data?notification", &skip, to("none")).await;
+    unseen.ok();
+    for (own, other) in [("us-east-1", "eu-west-1"), ("123456789012", "210987654321")] {
+        let elsewhere = to("none").replace(own, other);
+        let put = wire.put_with("/data?notification", &skip, elsewhere).await;
+        assert_eq!(put.refusal(), refused(400, "InvalidArgument"));
+        assert!(put.text().contains("Unable to validate"), "{}", put.text());
+    }
     let bridge =
         "<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>";
     wire.put("/data?notification", bridge).await.ok();
