@@ -2,12 +2,16 @@
 role's policy counts here as it does on AWS."""
 
 import json
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import boto3
 import pytest
 
 import harness
+from conftest import Functions
 from harness import unique
 from s3_calls import body_of
 
@@ -249,3 +253,18 @@ def test_keys_of_a_function_that_is_gone_open_nothing(functions, engine, awslamb
     assert ask() == "open"
     awslambda.delete_function(FunctionName=name)
     harness.eventually(lambda: ask() in ("InvalidAccessKeyId", "ExpiredToken", "InvalidToken"), "the keys refused")
+
+
+def test_boto3_is_there_as_on_aws():
+    """Neither package nor layer brings it; the engine does, from the first Python on its
+    path that has it. The rest of that Python's libraries stays out of sight."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    with harness.running_engine(environment={"PATH": path}) as engine:
+        functions, s3 = Functions(engine.client("lambda")), engine.client("s3")
+        s3.create_bucket(Bucket="plain")
+        name = functions.make(AGENT, MemorySize=512)
+        event = {"service": "s3", "call": "put_object", "with": {"Bucket": "plain", "Key": "k", "Body": "text"}}
+        assert "answer" in functions.call(name, event)
+        assert body_of(s3, "plain", "k") == b"text"
+        other = functions.make("import numpy\n\n\ndef handler(event, context):\n    return 1\n")
+        assert "No module named 'numpy'" in functions.fail(other, {})["errorMessage"]

@@ -2,19 +2,23 @@
 
     python deploy.py BUCKET [LAYER_ARN ...]
 
-Layers bring what a function imports and its Python does not have: boto3 and numpy.
-Everything is asked for by boto3, so it goes where AWS_ENDPOINT_URL points.
+Layers bring what a function imports and its Python does not have. Without any, one
+with numpy is made by pip. Everything is asked for by boto3, so it goes where
+AWS_ENDPOINT_URL points.
 """
 
 import io
 import json
+import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
 import boto3
 
 HERE = Path(__file__).resolve().parent
+PYTHON = "3.11"
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -30,8 +34,18 @@ TRUST = {
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    made = Pipeline(sys.argv[1], sys.argv[2:]).make()
+    made = Pipeline(sys.argv[1], sys.argv[2:] or [numpy_layer()]).make()
     print("\n".join(made))
+
+
+def numpy_layer() -> str:
+    """numpy as the functions' Python wants it, whatever this one is."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = ["--target", f"{folder}/python", "--python-version", PYTHON, "--only-binary", ":all:"]
+        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *target, "numpy"], check=True)
+        files = {path.relative_to(folder): path for path in Path(folder).rglob("*") if path.is_file()}
+        content = {"ZipFile": zipped(files)}
+        return boto3.client("lambda").publish_layer_version(LayerName="numpy", Content=content)["LayerVersionArn"]
 
 
 class Pipeline:
@@ -60,10 +74,10 @@ class Pipeline:
             statements.append(allow("s3:ListBucket", arn))
         answer = self.lambdas.create_function(
             FunctionName=f"pipeline-{name}",
-            Runtime="python3.11",
+            Runtime=f"python{PYTHON}",
             Handler=f"{name}.handler",
             Role=self.role(name, statements),
-            Code={"ZipFile": zipped(HERE / f"{name}.py")},
+            Code={"ZipFile": zipped({f"{name}.py": HERE / f"{name}.py"})},
             Layers=self.layers,
             Environment={"Variables": {"BUCKET": self.bucket}},
             MemorySize=512,
@@ -113,10 +127,12 @@ def on_csv(arn, prefix) -> dict:
     return {"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"], "Filter": {"Key": {"FilterRules": rules}}}
 
 
-def zipped(path) -> bytes:
+def zipped(files) -> bytes:
+    """A zip of {name inside: path}."""
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.write(path, path.name)
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, path in files.items():
+            archive.write(path, name)
     return content.getvalue()
 
 

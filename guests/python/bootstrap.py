@@ -11,7 +11,7 @@ import sys
 
 
 def set_search_path(task_root, layer_roots, packages):
-    """The order of AWS: PYTHONPATH, the code, the layers, the standard library."""
+    """The order of AWS: PYTHONPATH, the code, the layers, the standard library, the SDK."""
     version = "python%d.%d" % sys.version_info[:2]
     path = [task_root]
     for root in layer_roots:
@@ -19,7 +19,8 @@ def set_search_path(task_root, layer_roots, packages):
         path.append(os.path.join(root, "python"))
     own = [entry for entry in os.environ.get("PYTHONPATH", "").split(":") if entry]
     runtime = sys.path.pop(0) if sys.path and sys.path[0] == HERE else HERE
-    sys.path[:] = own + path + sys.path + [runtime] + packages
+    sdk = [os.path.join(HERE, "aws-sdk")]
+    sys.path[:] = own + path + sys.path + [runtime] + packages + sdk
 
 
 def main():

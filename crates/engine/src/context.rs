@@ -77,10 +77,27 @@ impl Context {
             .expect("the catalog is set before anything runs")
     }
 
+    /// boto3 is a part of AWS's Python. A machine without it still runs the
+    /// functions that do not need it.
+    fn provide_aws_sdk(&self) {
+        let Some(sdk) = sandbox::AwsSdk::find(&self.settings.python_folders) else {
+            tracing::info!("boto3 is not installed here: functions that import it must bring it");
+            return;
+        };
+        if let Err(error) = self.sandbox.provide(&sdk) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "functions have no boto3 of the engine's"
+            );
+        }
+    }
+
     /// The machine's interpreters, looked for once. Blocks the first time.
     pub(crate) fn interpreters(&self) -> &[Interpreter] {
-        self.interpreters
-            .get_or_init(|| sandbox::find_interpreters(&self.settings.python_folders))
+        self.interpreters.get_or_init(|| {
+            self.provide_aws_sdk();
+            sandbox::find_interpreters(&self.settings.python_folders)
+        })
     }
 
     pub(crate) fn interpreter(&self, minor: u8) -> Option<&Interpreter> {

@@ -8,6 +8,7 @@
 //!
 //! This is the only crate of the workspace that holds `unsafe`.
 
+mod aws_sdk;
 pub mod cgroup;
 mod control;
 mod doctor;
@@ -22,6 +23,7 @@ mod settings;
 pub mod spec;
 mod template;
 
+pub use aws_sdk::AwsSdk;
 pub use control::{Control, LogPipe};
 pub use doctor::{Check, doctor};
 pub use process::{Exit, Process, SandboxError, memory_of_tree, process_tree};

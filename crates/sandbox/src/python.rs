@@ -40,7 +40,7 @@ pub fn find_interpreters(folders: &[PathBuf]) -> Vec<Interpreter> {
 }
 
 /// Names such as `python3.11`, and `python3` where that is all there is.
-fn candidates(folder: &Path) -> Vec<String> {
+pub(crate) fn candidates(folder: &Path) -> Vec<String> {
     // Version managers put scripts there that choose an interpreter by the
     // working directory; the real ones are found in their own folders.
     if folder.ends_with("shims") {

@@ -8,6 +8,7 @@ use nix::unistd::Uid;
 
 use tokio::sync::Semaphore;
 
+use crate::aws_sdk::AwsSdk;
 use crate::cgroup::Cgroups;
 use crate::guest;
 use crate::process::SandboxError;
@@ -100,6 +101,16 @@ impl Sandbox {
                 group_turns: Semaphore::new(GROUP_TURNS),
             }),
         })
+    }
+
+    /// Puts the AWS SDK for Python in sight of all functions, as AWS does. Copying
+    /// it the first time takes a moment.
+    pub fn provide(&self, sdk: &AwsSdk) -> Result<(), SandboxError> {
+        sdk.install(&self.inner.guest)
+            .map_err(|source| SandboxError::Io {
+                what: "copy the AWS SDK for Python",
+                source,
+            })
     }
 
     pub fn isolation(&self) -> Isolation {

@@ -17,6 +17,7 @@ pub fn run(global: &Global) -> Result<(), Failure> {
     checks.push(open_files());
     checks.push(loopback());
     checks.push(pythons());
+    checks.push(aws_sdk());
     if global.json {
         output::json(&checks)?;
     } else {
@@ -68,6 +69,26 @@ fn pythons() -> Check {
         advice: (!ok).then(|| {
             "install one, such as: apt-get install python3; or name its folder in \
              engine.toml: python_folders = [\"/opt/python/bin\"]"
+                .to_owned()
+        }),
+    }
+}
+
+fn aws_sdk() -> Check {
+    let found = sandbox::AwsSdk::find(&machine::python_folders());
+    Check {
+        name: "boto3".to_owned(),
+        ok: found.is_some(),
+        found: match &found {
+            Some(sdk) => {
+                let place = sdk.place().map(|place| format!(" ({})", place.display()));
+                format!("{}{}", sdk.version, place.unwrap_or_default())
+            }
+            None => "none".to_owned(),
+        },
+        advice: found.is_none().then(|| {
+            "AWS's Python has it, and functions that import it need it here: pip install boto3, \
+             for any of the interpreters above, before the engine starts"
                 .to_owned()
         }),
     }

@@ -129,7 +129,7 @@ impl Event {
         match (&self.error, self.attempts) {
             (Some(error), _) => format!("{}: {error}", self.state),
             (None, Some(attempts)) if attempts > 0 && self.state == "waiting" => {
-                format!("waiting, tried {attempts} times")
+                format!("retrying, tried {}", times(attempts))
             }
             _ => self.state.clone(),
         }
@@ -174,6 +174,14 @@ fn line(event: &Event) -> String {
     let took = event.took();
     let end = format!("{function} {} {took}", event.outcome());
     format!("{what}  ->  {}", end.trim_end()).replace(char::is_control, " ")
+}
+
+fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        _ => format!("{count} times"),
+    }
 }
 
 #[cfg(test)]
