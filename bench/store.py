@@ -114,8 +114,8 @@ for: MD5 for the entity tag, SHA-256 where it is signed; read and hashed one aft
 other, by one thread. Squall has written to the disk (fsync) what it acknowledges, in
 all of this. The others do not: moto and MiniStack keep objects in memory, s3s-fs
 writes files without waiting for the disk. Where a peer was too slow to be given all
-keys, the number of its keys is in brackets. MinIO is not there: no package registry
-has its server.
+keys, the number of its keys is in brackets. MinIO is not there: its server was
+not found in the registries that are used here (crates.io, PyPI, npm, Debian).
 """
 
 

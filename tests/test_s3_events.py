@@ -243,7 +243,8 @@ def test_a_loop_is_stopped_after_sixteen_turns(quick, watched):
     watched.notify(watched.rule(name, "s3:ObjectCreated:*", prefix="loop/"))
     watched.put("loop/000")
     (failed,) = watched.wait_for(witness, 1)
-    assert watched.all_said(name, "turn") == list(range(16))
+    # Lines of two instances that run at once may come in either order.
+    assert sorted(watched.all_said(name, "turn")) == list(range(16))
     assert failed["requestPayload"]["Records"][0]["s3"]["object"]["key"] == "loop/016"
     stopped = eventually(lambda: watched.lines(name, "16 times"), "a line in the function's log")
     assert len(stopped) == 1
