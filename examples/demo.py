@@ -3,7 +3,8 @@
 Starts an engine on a temporary directory, deploys examples/linregress with boto3
 as one would deploy it to AWS, and shows what comes back: AWS's own error while
 scipy is missing, the result once a layer brings it, the log, what runs, and how
-long it all took beside a plain `python -c`.
+long it all took beside a plain `python -c`. Then a file lands in a bucket and runs
+the same computation by itself.
 
     python examples/demo.py         needs a built squall (SQUALL_BIN, or target/)
 """
@@ -42,13 +43,14 @@ print(json.dumps({{"m": float(fit.slope), "c": float(fit.intercept)}}))
 def main():
     ensure_libraries()
     with tempfile.TemporaryDirectory(prefix="squall-demo-") as folder, engine(Path(folder)) as ready:
-        client = lambda_client(ready)
+        client = aws(ready, "lambda")
         event = json.loads((STORY / "event.json").read_text())
         without_libraries(client, event)
-        with_a_layer(client, event)
+        layer = with_a_layer(client, event)
         log(ready)
         times(ready, client, event)
         what_runs(ready)
+        a_file_lands(ready, client, layer, event, Path(folder))
     print(f"\n{bold('Done.')} The engine is stopped, its directory is removed.")
 
 
@@ -88,7 +90,7 @@ def engine(folder: Path):
             [binary(), "up", "--json", "--api", "127.0.0.1:0", "--gateway", "127.0.0.1:0", "--data", folder / "data"],
             stdout=subprocess.PIPE,
             stderr=log_file,
-            env={key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
+            env=environment(),
         )
     try:
         line = process.stdout.readline()
@@ -107,11 +109,17 @@ def engine(folder: Path):
         process.stdout.close()
 
 
-def lambda_client(ready):
+def environment() -> dict:
+    """Without the keys of another account, and with the Python that has boto3 in front."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+    return kept | {"PATH": f"{Path(sys.executable).parent}:{kept.get('PATH', '')}"}
+
+
+def aws(ready, service):
     import boto3
 
     return boto3.client(
-        "lambda",
+        service,
         endpoint_url=ready["api"],
         region_name=ready["region"],
         aws_access_key_id=ready["access_key_id"],
@@ -127,19 +135,7 @@ def without_libraries(client, event):
     for line in (STORY / "handler.py").read_text().splitlines()[4:14]:
         print(f"    {dim(line)}")
     print(f"    {dim('...')}")
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.write(STORY / "handler.py", "handler.py")
-    client.create_function(
-        FunctionName=FUNCTION,
-        Runtime=f"python3.{sys.version_info.minor}",
-        Role=ROLE,
-        Handler="handler.lambda_handler",
-        Code={"ZipFile": code.getvalue()},
-        MemorySize=512,
-        Timeout=60,
-    )
-    client.get_waiter("function_active_v2").wait(FunctionName=FUNCTION)
+    create(client, FUNCTION, "handler.lambda_handler")
     answer, body = invoke(client, event)
     if answer.get("FunctionError") != "Unhandled" or body["errorType"] != "Runtime.ImportModuleError":
         fail(f"an import error was expected, but this came: {body}")
@@ -147,7 +143,26 @@ def without_libraries(client, event):
     print(f"    {red(body['errorType'])}: {body['errorMessage']}")
 
 
-def with_a_layer(client, event):
+def create(client, name, handler, layers=()) -> str:
+    file = f"{handler.partition('.')[0]}.py"
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.write(STORY / file, file)
+    made = client.create_function(
+        FunctionName=name,
+        Runtime=f"python3.{sys.version_info.minor}",
+        Role=ROLE,
+        Handler=handler,
+        Code={"ZipFile": code.getvalue()},
+        Layers=list(layers),
+        MemorySize=512,
+        Timeout=60,
+    )
+    client.get_waiter("function_active_v2").wait(FunctionName=name)
+    return made["FunctionArn"]
+
+
+def with_a_layer(client, event) -> str:
     step("Adding a layer with numpy and scipy")
     layer = layer_zip()
     show(f"{len(layer) / 2**20:.0f} MB zipped, without tests and byte code")
@@ -165,6 +180,7 @@ def with_a_layer(client, event):
     slope = json.loads(body["body"])["m"]
     if abs(slope - 1.98) > 0.05:
         fail(f"the slope should be about 1.98, not {slope}")
+    return published["LayerVersionArn"]
 
 
 def layer_zip() -> bytes:
@@ -253,6 +269,42 @@ def what_runs(ready):
     shown = [*instances[:4], f"... and {len(instances) - 4} more"] if len(instances) > 5 else instances
     for line in [*shown, *lines[len(instances) :]]:
         print(f"    {line}")
+
+
+def a_file_lands(ready, client, layer, event, folder):
+    step("A file lands in a bucket, and a function runs")
+    arn = create(client, "on-object", "on_object.handler", [layer])
+    squall(ready, "mb", "points")
+    client.add_permission(
+        FunctionName="on-object",
+        StatementId="points",
+        Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com",
+        SourceArn="arn:aws:s3:::points",
+    )
+    rule = {
+        "LambdaFunctionArn": arn,
+        "Events": ["s3:ObjectCreated:*"],
+        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "raw/"}]}},
+    }
+    s3 = aws(ready, "s3")
+    s3.put_bucket_notification_configuration(
+        Bucket="points", NotificationConfiguration={"LambdaFunctionConfigurations": [rule]}
+    )
+    rows = "\n".join(f"{x},{y}" for x, y in zip(event["x"], event["y"], strict=True))
+    (folder / "day.csv").write_text(f"x,y\n{rows}\n")
+    show("squall cp day.csv s3://points/raw/")
+    squall(ready, "cp", folder / "day.csv", "s3://points/raw/")
+    s3.get_waiter("object_exists").wait(
+        Bucket="points", Key="fitted/day.json", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    show("squall cp s3://points/fitted/day.json -")
+    print(f"    {green(squall(ready, 'cp', 's3://points/fitted/day.json', '-'))}")
+    show("squall events")
+    end = time.monotonic() + 10
+    while "done" not in (listing := squall(ready, "events")) and time.monotonic() < end:
+        time.sleep(0.05)
+    print("\n".join(f"    {line}" for line in listing.splitlines()))
 
 
 # Small things
