@@ -54,13 +54,13 @@ class Amounts:
     """How much of everything."""
 
     def __init__(self, quick):
-        self.seconds = 1 if quick else 8
+        self.seconds = 1 if quick else 5
         self.large = 20 << 20 if quick else GB
         self.huge = 100 << 20 if quick else 5 * GB
         self.times = 1 if quick else 3
         self.keys = 1600 if quick else 100_000
         # Some peers take so long for each that all of them would take hours.
-        self.fill_seconds = 5 if quick else 240
+        self.fill_seconds = 5 if quick else 45
         self.lists = 3 if quick else 20
 
 

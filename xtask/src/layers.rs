@@ -12,7 +12,7 @@ use crate::Report;
 /// From the bottom up.
 const ROWS: [&[&str]; 7] = [
     &["types"],
-    &["aws-wire", "policy", "sandbox", "store"],
+    &["aws-wire", "policy", "sandbox", "science", "store"],
     &["buckets", "rules"],
     &["engine"],
     &[

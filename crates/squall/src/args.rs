@@ -1,11 +1,13 @@
 //! What can be asked on the command line.
 
 mod engine;
+mod map;
 mod objects;
 
 pub use engine::{
     ClockAction, ClockArgs, EventsArgs, SchedulesAction, SchedulesArgs, StoreAction, StoreArgs,
 };
+pub use map::{MapArgs, MapTarget};
 pub use objects::{CpArgs, LsArgs, MbArgs, ObjectArgs, RbArgs, RmArgs, SyncArgs};
 
 use std::net::SocketAddr;
@@ -88,6 +90,8 @@ Examples:
 The answer goes to stdout, everything else to stderr. Exit code 1 means that the
 function ran and failed.")]
     Invoke(InvokeArgs),
+    /// Group a data set by id, and compute a function of each group
+    Map(MapArgs),
     /// Show a function's log
     #[command(after_help = "\
 Examples:
@@ -285,6 +289,8 @@ mod tests {
             "squall clock advance 1h",
             "squall events -n 5 -f",
             "squall store check --json",
+            "squall map sum data.csv --by id --value value --to inline -o out.csv --json",
+            "squall map q0.9 - --by id --value v --memory 512MB --parallel 2 -q",
         ] {
             let read = Cli::try_parse_from(line.split(' '));
             assert!(read.is_ok(), "{line}: {}", read.unwrap_err());
@@ -303,6 +309,8 @@ mod tests {
             "squall rm",
             "squall mb",
             "squall store",
+            "squall map sum data.csv --by id",
+            "squall map sum data.csv --by id --value v --to nowhere",
             "squall clock advance",
             "squall up --clock sundial",
         ] {

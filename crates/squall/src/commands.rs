@@ -11,6 +11,7 @@ pub mod functions;
 pub mod invoke;
 pub mod logs;
 pub mod ls;
+pub mod map;
 pub mod ps;
 pub mod rm;
 pub mod schedules;

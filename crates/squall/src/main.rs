@@ -60,6 +60,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Env => commands::env::run(&global),
         Command::Doctor => commands::doctor::run(&global),
         Command::Invoke(args) => client::block_on(commands::invoke::run(&global, args)),
+        Command::Map(args) => commands::map::run(&global, &args),
         Command::Logs(args) => client::block_on(commands::logs::run(&global, args)),
         Command::Ps => client::block_on(commands::ps::run(&global)),
         Command::Functions => client::block_on(commands::functions::run(&global)),

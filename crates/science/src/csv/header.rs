@@ -1,0 +1,152 @@
+//! The names of the columns, and where those that are wanted lie in a row.
+
+use std::collections::HashSet;
+
+use super::record::{End, field};
+use crate::{Error, Problem};
+
+/// Where in a row to find what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// The most fields that a row may have.
+    pub fields: usize,
+    pub id: usize,
+    pub value: usize,
+}
+
+/// The names of a header, as pandas would call the columns.
+pub fn names(header: Vec<Vec<u8>>) -> Result<Vec<String>, Error> {
+    let mut names = Vec::with_capacity(header.len());
+    for (index, name) in header.into_iter().enumerate() {
+        let name = String::from_utf8(name).map_err(|_| Error::HeaderNotUtf8)?;
+        names.push(if name.is_empty() {
+            format!("Unnamed: {index}")
+        } else {
+            name
+        });
+    }
+    // A second `x` becomes `x.1`, unless there is one already.
+    let mut taken: HashSet<String> = names.iter().cloned().collect();
+    let mut seen = HashSet::new();
+    for name in &mut names {
+        if seen.insert(name.clone()) {
+            continue;
+        }
+        // Among one more than are taken, one is free.
+        let mut candidates = (1..=taken.len() + 1).map(|n| format!("{name}.{n}"));
+        let free = candidates.find(|candidate| !taken.contains(candidate));
+        *name = free.expect("there are more candidates than names");
+        taken.insert(name.clone());
+        seen.insert(name.clone());
+    }
+    Ok(names)
+}
+
+impl Layout {
+    /// `first` is the number of fields of the first row. If it has more than the
+    /// header, pandas takes those in front for row names without a header.
+    pub fn new(names: &[String], first: usize, by: &str, value: &str) -> Result<Self, Error> {
+        let unnamed = first.saturating_sub(names.len());
+        let find = |wanted: &str| {
+            let found = names.iter().position(|name| name == wanted);
+            found.map(|at| at + unnamed).ok_or_else(|| Error::NoColumn {
+                name: wanted.to_owned(),
+                there: names.to_vec(),
+            })
+        };
+        Ok(Self {
+            fields: names.len() + unnamed,
+            id: find(by)?,
+            value: find(value)?,
+        })
+    }
+}
+
+/// The fields of a record, and where the next begins.
+type Record = (Vec<Vec<u8>>, usize);
+
+/// The record at `at`. None behind the last
+/// record; lines with nothing but blanks are none.
+pub fn record(bytes: &[u8], mut at: usize) -> Result<Option<Record>, Problem> {
+    at = skip_blank(bytes, at);
+    if at >= bytes.len() {
+        return Ok(None);
+    }
+    let mut fields = Vec::new();
+    loop {
+        let mut text = Vec::new();
+        let (next, end) = field(bytes, at, Some(&mut text))?;
+        fields.push(text);
+        at = next;
+        if end == End::Line {
+            return Ok(Some((fields, at)));
+        }
+    }
+}
+
+/// Behind all lines that have nothing but blanks and tabs.
+pub fn skip_blank(bytes: &[u8], mut at: usize) -> usize {
+    let mut look = at;
+    while let Some(byte) = bytes.get(look) {
+        match byte {
+            b' ' | b'\t' => look += 1,
+            b'\n' | b'\r' => {
+                look += 1;
+                at = look;
+            }
+            _ => return at,
+        }
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(header: &[&str]) -> Vec<String> {
+        names(header.iter().map(|name| name.as_bytes().to_vec()).collect()).unwrap()
+    }
+
+    #[test]
+    fn names_are_those_of_pandas() {
+        assert_eq!(named(&["", "id", ""]), ["Unnamed: 0", "id", "Unnamed: 2"]);
+        assert_eq!(named(&["x", "x", "x"]), ["x", "x.1", "x.2"]);
+        assert_eq!(named(&["x", "y", "y.1", "y"]), ["x", "y", "y.1", "y.2"]);
+    }
+
+    #[test]
+    fn columns_are_found_or_those_there_are_named() {
+        let names = named(&["id", "time", "value"]);
+        let layout = Layout::new(&names, 3, "id", "value").unwrap();
+        assert_eq!(
+            layout,
+            Layout {
+                fields: 3,
+                id: 0,
+                value: 2
+            }
+        );
+        let shifted = Layout::new(&names, 4, "id", "value").unwrap();
+        assert_eq!(
+            shifted,
+            Layout {
+                fields: 4,
+                id: 1,
+                value: 3
+            }
+        );
+        let error = Layout::new(&names, 3, "id", "v").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            r#"there is no column "v"; there are "id", "time", "value""#
+        );
+    }
+
+    #[test]
+    fn blank_lines_are_skipped() {
+        assert_eq!(skip_blank(b" \t\r\n\n  a\n", 0), 5);
+        assert_eq!(skip_blank(b"  \n", 0), 3);
+        assert_eq!(skip_blank(b"a", 0), 0);
+    }
+}
