@@ -7,69 +7,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::BadName;
+use crate::names::{BadName, name};
 
-macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, $kind:literal, $reason:literal, $check:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(Arc<str>);
-
-        impl $name {
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = BadName;
-
-            fn from_str(text: &str) -> Result<Self, BadName> {
-                let check: fn(&str) -> bool = $check;
-                if check(text) {
-                    Ok(Self(text.into()))
-                } else {
-                    Err(BadName::new($kind, text, $reason))
-                }
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = BadName;
-
-            fn try_from(text: String) -> Result<Self, BadName> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(name: $name) -> String {
-                name.0.as_ref().to_owned()
-            }
-        }
-
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
-            }
-        }
-    };
-}
-
-text!(
+name!(
     /// The name of a bucket.
     BucketName,
     "bucket name",
@@ -77,7 +17,7 @@ text!(
     is_bucket_name
 );
 
-text!(
+name!(
     /// The name of an object in its bucket: 1 to 1,024 bytes of UTF-8.
     ObjectKey,
     "object key",
@@ -85,7 +25,7 @@ text!(
     |text| (1..=1024).contains(&text.len())
 );
 
-text!(
+name!(
     /// The id of one version of an object; `null` where none was asked for.
     VersionId,
     "version id",
