@@ -12,8 +12,10 @@ use crate::Report;
 /// From the bottom up.
 const ROWS: [&[&str]; 7] = [
     &["types"],
-    &["aws-wire", "policy", "sandbox", "science", "store"],
-    &["buckets", "rules"],
+    &[
+        "aws-wire", "columnar", "policy", "sandbox", "science", "store",
+    ],
+    &["buckets", "map", "rules"],
     &["engine"],
     &[
         "account-api",

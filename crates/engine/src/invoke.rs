@@ -50,7 +50,39 @@ pub enum StreamEvent {
 
 impl Invoke for Engine {
     async fn invoke(&self, invocation: Invocation) -> Result<Outcome, InvokeError> {
-        let admitted = self.admit(invocation).await?;
+        let limits = self.limits();
+        let sizes = Sizes {
+            payload: limits.sync_payload_bytes,
+            answer: limits.response_bytes,
+        };
+        self.invoke_within(invocation, sizes).await
+    }
+}
+
+/// How large a payload and its answer may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    pub(crate) payload: u64,
+    pub(crate) answer: u64,
+}
+
+/// An invocation that may run.
+struct Admitted {
+    invocation: Invocation,
+    version: Arc<FunctionVersion>,
+    fleet: Arc<Fleet>,
+    slot: Slot,
+    /// How large its answer may be.
+    answer_limit: u64,
+}
+
+impl Engine {
+    pub(crate) async fn invoke_within(
+        &self,
+        invocation: Invocation,
+        sizes: Sizes,
+    ) -> Result<Outcome, InvokeError> {
+        let admitted = self.admit(invocation, sizes).await?;
         let (sender, receiver) = oneshot::channel();
         let engine = self.clone();
         // A task of its own: the function runs on when the client goes away.
@@ -60,23 +92,18 @@ impl Invoke for Engine {
         });
         receiver.await.map_err(|_| InvokeError::ShuttingDown)
     }
-}
 
-/// An invocation that may run.
-struct Admitted {
-    invocation: Invocation,
-    version: Arc<FunctionVersion>,
-    fleet: Arc<Fleet>,
-    slot: Slot,
-}
-
-impl Engine {
     /// Runs a function and passes its answer on as it comes.
     pub async fn invoke_streaming(
         &self,
         invocation: Invocation,
     ) -> Result<ResponseStream, InvokeError> {
-        let admitted = self.admit(invocation).await?;
+        let limits = self.limits();
+        let sizes = Sizes {
+            payload: limits.sync_payload_bytes,
+            answer: limits.streamed_response_bytes,
+        };
+        let admitted = self.admit(invocation, sizes).await?;
         let request_id = admitted.invocation.request_id;
         let version = admitted.version.version;
         let (sender, mut chunks) = mpsc::channel(STREAM_PIECES);
@@ -164,13 +191,17 @@ impl Engine {
         })
     }
 
-    async fn admit(&self, mut invocation: Invocation) -> Result<Admitted, InvokeError> {
+    async fn admit(
+        &self,
+        mut invocation: Invocation,
+        sizes: Sizes,
+    ) -> Result<Admitted, InvokeError> {
         if self.is_closing() {
             return Err(InvokeError::ShuttingDown);
         }
         let version = self.find(&invocation)?;
         let size = invocation.payload.len() as u64;
-        let limit = self.limits().sync_payload_bytes;
+        let limit = sizes.payload;
         if size > limit {
             return Err(InvokeError::PayloadTooLarge { size, limit });
         }
@@ -196,6 +227,7 @@ impl Engine {
             version,
             fleet,
             slot,
+            answer_limit: sizes.answer,
         })
     }
 
@@ -229,33 +261,29 @@ impl Engine {
 
     /// Everything between admission and the answer.
     async fn run(&self, admitted: Admitted, stream: Option<&mpsc::Sender<StreamEvent>>) -> Outcome {
-        let Admitted {
-            invocation,
-            version,
-            fleet,
-            slot,
-        } = admitted;
         let started = Timestamp::now();
-        let run = match fleet.checkout().await {
-            Ok(lease) => {
-                self.run_on(lease, &invocation, &version, &fleet, stream)
-                    .await
-            }
-            Err(failure) => self.not_started(failure, &invocation, &version),
+        let (invocation, version) = (&admitted.invocation, &admitted.version);
+        let run = match admitted.fleet.checkout().await {
+            Ok(lease) => self.run_on(lease, &admitted, stream).await,
+            Err(failure) => self.not_started(failure, invocation, version),
         };
-        let outcome = self.conclude(run, &invocation, &version, started).await;
-        drop(slot);
+        let outcome = self.conclude(run, invocation, version, started).await;
+        drop(admitted.slot);
         outcome
     }
 
     async fn run_on(
         &self,
         mut lease: Lease,
-        invocation: &Invocation,
-        version: &FunctionVersion,
-        fleet: &Fleet,
+        admitted: &Admitted,
         stream: Option<&mpsc::Sender<StreamEvent>>,
     ) -> Run {
+        let Admitted {
+            invocation,
+            version,
+            fleet,
+            ..
+        } = admitted;
         let logs = self.store().logs();
         let instance = lease.instance();
         let cold = instance.served == 0;
@@ -281,10 +309,7 @@ impl Engine {
             arn: &arn,
             timeout_seconds: version.timeout_seconds,
             memory_mb: version.memory_mb,
-            response_limit: match stream {
-                Some(_) => self.limits().streamed_response_bytes,
-                None => self.limits().response_bytes,
-            },
+            response_limit: admitted.answer_limit,
             stream,
         };
         let begun = Instant::now();

@@ -15,6 +15,7 @@ mod events;
 mod failure;
 mod fleet;
 pub mod iam;
+mod in_process;
 mod instance;
 mod invocation_log;
 mod invoke;
@@ -25,6 +26,7 @@ mod settings;
 
 pub use context::Door;
 pub use engine::{Engine, StartError};
+pub use in_process::InProcess;
 pub use invoke::{ResponseStream, StreamEvent};
 pub use listing::{InstanceInfo, TemplateInfo};
 pub use settings::EngineSettings;

@@ -74,7 +74,10 @@ fn not_run(error: &InvokeError) -> (StatusCode, &'static str, String) {
             "ServiceUnavailableException",
             "Service Unavailable".to_owned(),
         ),
-        InvokeError::InvalidPayload { .. } | InvokeError::Internal { .. } => {
+        InvokeError::InvalidPayload { .. }
+        | InvokeError::Unreachable { .. }
+        | InvokeError::Refused { .. }
+        | InvokeError::Internal { .. } => {
             tracing::error!(%error, "a function URL's request failed");
             (
                 StatusCode::INTERNAL_SERVER_ERROR,

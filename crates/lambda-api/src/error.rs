@@ -156,7 +156,11 @@ fn invoke(error: &InvokeError) -> Response<Body> {
         InvokeError::InvalidPayload { detail } => {
             ApiError::InvalidContent(unparsable(detail)).into_response()
         }
-        InvokeError::ShuttingDown | InvokeError::Internal { .. } => internal(error),
+        // The engine in this process is neither out of reach nor does it refuse.
+        InvokeError::ShuttingDown
+        | InvokeError::Unreachable { .. }
+        | InvokeError::Refused { .. }
+        | InvokeError::Internal { .. } => internal(error),
     }
 }
 

@@ -1,17 +1,24 @@
 //! Pure computing on data: no runtime, no network, no `unsafe`.
 //!
 //! [`csv`] reads text as pandas' `read_csv` understands it: it cuts the input into
-//! blocks of whole records, which several threads take apart. [`groups`] brings rows
-//! of one id together and aggregates them without keeping them. [`Groups::write`]
-//! puts the answer into the bytes that pandas' `to_csv` would write.
+//! blocks of whole records, which several threads take apart. [`parse`] makes batches of
+//! rows of it, and of other inputs; [`groups`] brings rows of one id together.
+//! [`items`] keeps them, on disk if they are many, for functions that are somewhere
+//! else; [`mod@aggregate`] computes simple functions at once. [`csv_text`] writes what
+//! pandas' `to_csv` would write.
 //!
 //! Results do not depend on the number of threads: every group is computed from its
 //! rows in their order, with the formulas that pandas uses, so that they are equal
 //! bit by bit.
 
+mod aggregate;
 mod csv;
+pub mod csv_text;
 mod error;
 mod groups;
+pub mod items;
+mod parse;
 
+pub use aggregate::{Aggregate, Groups, Plan, Results, aggregate, aggregate_tables};
 pub use error::{Error, Problem};
-pub use groups::{Aggregate, Groups, Ids, Plan, Results, Spelling, Summary, aggregate};
+pub use groups::{Ids, Spelling, Summary};

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Why a data directory could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,13 @@ pub enum StoreError {
     NoSuchBlob { sha: String },
     #[error("{what} in the store cannot be read: {detail}")]
     Corrupt { what: &'static str, detail: String },
+    #[error(
+        "the book of jobs has schema version {found}, and this program knows versions up to {known}: use a newer squall"
+    )]
+    JobsTooNew { found: i64, known: i64 },
+    /// Of the job that hears it, nothing more is written; what was, stays.
+    #[error("results can no longer be kept")]
+    JobsUnwritable(#[source] Arc<StoreError>),
 }
 
 impl StoreError {

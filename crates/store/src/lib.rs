@@ -5,6 +5,8 @@
 
 mod store;
 
+pub mod jobs;
+
 mod deliveries;
 mod documents;
 mod events;

@@ -98,6 +98,12 @@ pub enum InvokeError {
     /// The function was called by itself, over others or not, once too often.
     #[error("the function has been invoked {depth} times in one chain of requests")]
     Looped { depth: u32 },
+    /// The way there is broken, or the other side is: it may be mended a moment later.
+    #[error("the function cannot be reached: {detail}")]
+    Unreachable { detail: String },
+    /// The other side says no, and will say it again.
+    #[error("the call was refused: {detail}")]
+    Refused { detail: String },
     /// Ours to mend; the detail is in the log.
     #[error("internal error: {detail}")]
     Internal { detail: String },

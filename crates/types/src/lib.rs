@@ -9,6 +9,7 @@ pub mod invoke;
 pub mod limits;
 pub mod names;
 pub mod object;
+pub mod table;
 pub mod time;
 
 pub use arn::{FunctionRef, LayerVersionArn, Scope};

@@ -39,6 +39,8 @@ pub struct Blocks<R> {
     ended: bool,
     limit: usize,
     block: usize,
+    /// Records are lines, whatever is quoted in them.
+    lines: bool,
     /// Bytes read so far.
     pub read: u64,
 }
@@ -52,6 +54,7 @@ impl<R: Read> Blocks<R> {
             ended: false,
             limit: MAX_RECORD,
             block: BLOCK,
+            lines: false,
             read: 0,
         }
     }
@@ -65,9 +68,12 @@ impl<R: Read> Blocks<R> {
         }
     }
 
-    /// Of the block that comes next.
-    pub fn index(&self) -> usize {
-        self.next
+    /// Blocks of lines.
+    pub fn of_lines(input: R) -> Self {
+        Self {
+            lines: true,
+            ..Self::new(input)
+        }
     }
 
     /// Fills the block. False at the end of the input. A record that is too long
@@ -94,7 +100,14 @@ impl<R: Read> Blocks<R> {
             if self.ended {
                 break (filled, memchr(b'"', &bytes[..filled]).is_some());
             }
-            let (cut, quotes) = cut(&bytes[..filled]);
+            let (cut, quotes) = if self.lines {
+                (
+                    memrchr(b'\n', &bytes[..filled]).map_or(0, |at| at + 1),
+                    false,
+                )
+            } else {
+                cut(&bytes[..filled])
+            };
             if cut > 0 {
                 break (cut, quotes);
             }

@@ -5,13 +5,12 @@ use std::collections::HashSet;
 use super::record::{End, field};
 use crate::{Error, Problem};
 
-/// Where in a row to find what.
+/// The columns of a CSV.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layout {
-    /// The most fields that a row may have.
-    pub fields: usize,
-    pub id: usize,
-    pub value: usize,
+pub struct Header {
+    pub names: Vec<String>,
+    /// Fields in front of those that have names: pandas takes them for row names.
+    pub unnamed: usize,
 }
 
 /// The names of a header, as pandas would call the columns.
@@ -42,23 +41,30 @@ pub fn names(header: Vec<Vec<u8>>) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-impl Layout {
+impl Header {
     /// `first` is the number of fields of the first row. If it has more than the
     /// header, pandas takes those in front for row names without a header.
-    pub fn new(names: &[String], first: usize, by: &str, value: &str) -> Result<Self, Error> {
-        let unnamed = first.saturating_sub(names.len());
-        let find = |wanted: &str| {
-            let found = names.iter().position(|name| name == wanted);
-            found.map(|at| at + unnamed).ok_or_else(|| Error::NoColumn {
-                name: wanted.to_owned(),
-                there: names.to_vec(),
+    pub fn new(names: Vec<String>, first: usize) -> Self {
+        Self {
+            unnamed: first.saturating_sub(names.len()),
+            names,
+        }
+    }
+
+    /// The most fields that a row may have.
+    pub fn fields(&self) -> usize {
+        self.names.len() + self.unnamed
+    }
+
+    /// Which field of a row belongs to the column.
+    pub fn field(&self, name: &str) -> Result<usize, Error> {
+        let found = self.names.iter().position(|it| it == name);
+        found
+            .map(|at| at + self.unnamed)
+            .ok_or_else(|| Error::NoColumn {
+                name: name.to_owned(),
+                there: self.names.clone(),
             })
-        };
-        Ok(Self {
-            fields: names.len() + unnamed,
-            id: find(by)?,
-            value: find(value)?,
-        })
     }
 }
 
@@ -118,25 +124,11 @@ mod tests {
     #[test]
     fn columns_are_found_or_those_there_are_named() {
         let names = named(&["id", "time", "value"]);
-        let layout = Layout::new(&names, 3, "id", "value").unwrap();
-        assert_eq!(
-            layout,
-            Layout {
-                fields: 3,
-                id: 0,
-                value: 2
-            }
-        );
-        let shifted = Layout::new(&names, 4, "id", "value").unwrap();
-        assert_eq!(
-            shifted,
-            Layout {
-                fields: 4,
-                id: 1,
-                value: 3
-            }
-        );
-        let error = Layout::new(&names, 3, "id", "v").unwrap_err().to_string();
+        let header = Header::new(names.clone(), 3);
+        assert_eq!((header.fields(), header.field("value").unwrap()), (3, 2));
+        let shifted = Header::new(names, 4);
+        assert_eq!((shifted.fields(), shifted.field("value").unwrap()), (4, 3));
+        let error = header.field("v").unwrap_err().to_string();
         assert_eq!(
             error,
             r#"there is no column "v"; there are "id", "time", "value""#

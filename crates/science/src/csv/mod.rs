@@ -9,7 +9,7 @@ mod number;
 mod record;
 
 pub use blocks::{Block, Blocks};
-pub use header::{Layout, names, record, skip_blank};
+pub use header::{Header, names, record, skip_blank};
 pub use marks::mark;
 pub use number::{Number, flag, float, integer, is_missing, load, number, short_number};
 pub use record::{End, field};

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::io;
 
 use super::Spelling;
-use super::table::{Group, Id};
+use super::register::{Group, Id};
 use crate::{Error, csv};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -17,27 +17,30 @@ pub enum Ids {
 }
 
 #[derive(Debug)]
-pub struct Ordered<S> {
+pub struct Ordered {
     pub ids: Ids,
-    pub states: Vec<S>,
-    /// Where the first row of each group is.
-    pub firsts: Vec<u64>,
+    /// Which group has the first id, the second and so on. Groups are numbered through
+    /// all partitions.
+    pub order: Vec<u32>,
 }
 
-/// Brings groups into pandas' order. Refuses if two of them have equal ids.
-pub fn order<S>(
-    groups: Vec<Group<S>>,
+/// Finds pandas' order of the groups of all partitions. Their ids are taken. Refuses if
+/// two are equal. `floats`: numbers are floats, because some are missing, for example.
+pub fn order<S: Send>(
+    mut partitions: Vec<&mut [Group<S>]>,
     spelling: Spelling,
-    missing: bool,
-) -> Result<Ordered<S>, Error> {
+    floats: bool,
+) -> Result<Ordered, Error> {
+    let groups = &mut *partitions;
     let kind = match spelling {
-        Spelling::Unknown => infer(&groups, missing),
+        Spelling::Unknown => infer(groups, floats),
         Spelling::Integers => Kind::Integers,
         Spelling::Floats => Kind::Floats,
         Spelling::Booleans => Kind::Booleans,
+        Spelling::Texts => Kind::Text,
     };
-    let known = spelling != Spelling::Unknown;
-    if known && groups.iter().any(|group| matches!(group.id, Id::Text(_))) {
+    let known = !matches!(spelling, Spelling::Unknown | Spelling::Texts);
+    if known && all(groups).any(|group| matches!(group.id, Id::Text(_))) {
         let error = io::Error::other("it changed between two passes");
         return Err(Error::Read(error));
     }
@@ -90,23 +93,23 @@ enum Kind {
     Text,
 }
 
-fn infer<S>(groups: &[Group<S>], missing: bool) -> Kind {
+fn all<'a, S>(groups: &'a [&mut [Group<S>]]) -> impl Iterator<Item = &'a Group<S>> {
+    groups.iter().flat_map(|groups| groups.iter())
+}
+
+fn infer<S>(groups: &[&mut [Group<S>]], floats: bool) -> Kind {
     let texts = || {
-        groups.iter().filter_map(|group| match &group.id {
+        all(groups).filter_map(|group| match &group.id {
             Id::Text(text) => Some(&**text),
             Id::Number(_) => None,
         })
     };
     // Integers and missing values together are floats.
-    let integers = if missing {
-        Kind::Floats
-    } else {
-        Kind::Integers
-    };
+    let integers = if floats { Kind::Floats } else { Kind::Integers };
     if texts().next().is_none() {
         return integers;
     }
-    let only_texts = texts().count() == groups.len();
+    let only_texts = texts().count() == all(groups).count();
     if only_texts && texts().all(|text| csv::flag(text).is_some()) {
         return Kind::Booleans;
     }
@@ -116,7 +119,7 @@ fn infer<S>(groups: &[Group<S>], missing: bool) -> Kind {
     if texts().all(|text| csv::integer(text).is_some()) {
         let negative = |group: &Group<S>| matches!(group.id, Id::Number(..0));
         let plain = |text: &[u8]| text.iter().all(u8::is_ascii_digit) && text[0] != b'0';
-        let text = missing || groups.iter().any(negative) || !texts().all(plain);
+        let text = floats || all(groups).any(negative) || !texts().all(plain);
         return if text { Kind::Text } else { Kind::Wide };
     }
     if texts().all(|text| csv::float(text).is_some()) {
@@ -125,34 +128,56 @@ fn infer<S>(groups: &[Group<S>], missing: bool) -> Kind {
     Kind::Text
 }
 
-fn sorted<S, K>(
-    groups: Vec<Group<S>>,
-    key: impl Fn(Id) -> K,
-    compare: impl Fn(&K, &K) -> Ordering,
+/// Fewer groups are not worth a thread.
+const THREAD: usize = 10_000;
+
+fn sorted<S: Send, K: Send>(
+    partitions: &mut [&mut [Group<S>]],
+    key: impl Fn(Id) -> K + Sync,
+    compare: impl Fn(&K, &K) -> Ordering + Sync,
     spelling: Spelling,
     ids: impl Fn(Vec<K>) -> Ids,
-) -> Result<Ordered<S>, Error> {
-    let keyed = |group: Group<S>| (key(group.id), group.first, group.state);
-    let mut rows: Vec<_> = groups.into_iter().map(keyed).collect();
-    rows.sort_unstable_by(|a, b| compare(&a.0, &b.0));
-    let equal = |pair: &[(K, u64, S)]| compare(&pair[0].0, &pair[1].0).is_eq();
-    if rows.windows(2).any(equal) {
+) -> Result<Ordered, Error> {
+    // Not the unstable sort: this one finds what is in order already.
+    let sort = |keyed: &mut Vec<(K, u32)>| keyed.sort_by(|a, b| compare(&a.0, &b.0));
+    let part = |groups: &mut [Group<S>], first: u32| {
+        let take = |group: &mut Group<S>| key(std::mem::replace(&mut group.id, Id::Number(0)));
+        let mut keyed: Vec<_> = groups.iter_mut().map(take).zip(first..).collect();
+        sort(&mut keyed);
+        keyed
+    };
+    let mut keyed = std::thread::scope(|scope| {
+        let mut first = 0;
+        let mut parts = Vec::new();
+        let mut threads = Vec::new();
+        let part_of = &part;
+        for groups in partitions {
+            let start = first;
+            first += count(groups.len());
+            if groups.len() < THREAD {
+                parts.append(&mut part(groups, start));
+            } else {
+                threads.push(scope.spawn(move || part_of(groups, start)));
+            }
+        }
+        for thread in threads {
+            let part = thread.join();
+            parts.append(&mut part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        parts
+    });
+    sort(&mut keyed);
+    let equal = |pair: &[(K, u32)]| compare(&pair[0].0, &pair[1].0).is_eq();
+    if keyed.windows(2).any(equal) {
         return Err(Error::Respelled(spelling));
     }
-    let mut keys = Vec::with_capacity(rows.len());
-    let mut firsts = Vec::with_capacity(rows.len());
-    let mut states = Vec::with_capacity(rows.len());
-    for (key, first, state) in rows {
-        keys.push(key);
-        firsts.push(first);
-        states.push(state);
-    }
+    let (keys, order) = keyed.into_iter().unzip();
     let ids = ids(keys);
-    Ok(Ordered {
-        ids,
-        states,
-        firsts,
-    })
+    Ok(Ordered { ids, order })
+}
+
+fn count(groups: usize) -> u32 {
+    u32::try_from(groups).expect("memory ends before four thousand million groups")
 }
 
 /// No id is NaN.

@@ -3,17 +3,13 @@
 //! applies it; nobody waits for a turn.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::batch::{BadRow, Batch, Facts, Parser};
-use super::ids;
-use super::state::{Reading, State};
-use super::table::Table;
-use super::{Groups, Plan, Summary};
-use crate::csv::{self, Block, Blocks, Layout};
+use super::Summary;
+use crate::parse::{BadRow, Batch, Facts};
 use crate::{Error, Problem};
 
 /// More than one for each thread, so that seldom two want the same.
@@ -21,74 +17,120 @@ const PARTITIONS_PER_THREAD: usize = 2;
 /// Blocks per thread that may be parsed while one before them is not.
 const AHEAD: usize = 4;
 
-struct Shared<'a, R, S> {
-    plan: &'a Plan,
-    layout: &'a Layout,
+/// Where blocks come from, one after the other.
+pub trait Source: Send {
+    type Block: Default;
+    /// Fills the block. False at the end of the input.
+    fn next(&mut self, block: &mut Self::Block) -> Result<bool, Error>;
+    /// Bytes read so far.
+    fn read(&self) -> u64;
+}
+
+/// Takes blocks apart.
+pub trait Parse {
+    type Block;
+    /// Sorts the rows of a block into as many partitions as there are empty batches.
+    fn parse(&mut self, block: &Self::Block, batches: Vec<Batch>) -> Result<Vec<Batch>, Stop>;
+}
+
+/// What takes up the batches for its groups.
+pub trait Partition: Send {
+    /// Blocks come in their order.
+    fn apply(&mut self, block: u64, batch: &Batch) -> Result<(), Error>;
+}
+
+/// A partition for those who only look.
+#[derive(Debug)]
+pub struct Nothing;
+
+impl Partition for Nothing {
+    fn apply(&mut self, _block: u64, _batch: &Batch) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Why the work ends early.
+#[derive(Debug)]
+pub enum Stop {
+    /// Rows are counted within the block.
+    Row(BadRow),
+    Other(Error),
+}
+
+/// How many partitions so many threads can work on.
+pub fn partitions(threads: NonZeroUsize) -> usize {
+    match threads.get() {
+        1 => 1,
+        threads => threads * PARTITIONS_PER_THREAD,
+    }
+}
+
+struct Shared<'a, S, T> {
     progress: &'a (dyn Fn(u64) + Sync),
-    source: Mutex<Source<R>>,
-    lanes: Vec<Mutex<Lane<S>>>,
+    source: Mutex<Numbered<S>>,
+    lanes: Vec<Mutex<Lane<T>>>,
     /// By block.
     facts: Mutex<HashMap<usize, Facts>>,
     /// The failure in the earliest block.
-    failure: Mutex<Option<(usize, Failure)>>,
+    failure: Mutex<Option<(usize, Stop)>>,
     stopped: AtomicBool,
-    /// Batches that wait for one before them.
+    /// Batches that wait for one before them, and how many may.
     waiting: Mutex<usize>,
+    limit: usize,
     room: Condvar,
     /// Empty ones, with memory to be used again.
     spare: Mutex<Vec<Batch>>,
 }
 
-enum Failure {
-    Row(BadRow),
-    Other(Error),
-}
-
-struct Source<R> {
-    blocks: Blocks<R>,
-    /// The one that was read for its first row.
-    first: Option<Block>,
+struct Numbered<S> {
+    source: S,
+    next: usize,
     told: u64,
 }
 
-/// A partition.
-struct Lane<S> {
+struct Lane<T> {
     next: usize,
     waiting: BTreeMap<usize, Batch>,
     /// Away while someone applies a batch.
-    table: Option<Table<S>>,
+    partition: Option<T>,
 }
 
-pub fn run<S: State>(
-    input: impl Read + Send,
-    plan: &Plan,
+/// What is left when all is read.
+#[derive(Debug)]
+pub struct Done<T> {
+    pub partitions: Vec<T>,
+    pub whole: Whole,
+}
+
+/// Reads the source to its end. Each thread has a parser of its own.
+pub fn run<S, P, T>(
+    source: S,
+    threads: NonZeroUsize,
+    parser: impl Fn() -> P + Sync,
+    partitions: Vec<T>,
     progress: &(dyn Fn(u64) + Sync),
-) -> Result<Groups, Error> {
-    let mut blocks = Blocks::new(input);
-    let (layout, first) = begin(&mut blocks, plan)?;
-    let start = first.as_ref().map_or(0, |block| block.index);
-    let threads = plan.threads.get();
-    let lanes = match threads {
-        1 => 1,
-        threads => threads * PARTITIONS_PER_THREAD,
-    };
-    let lane = |_| {
+) -> Result<Done<T>, Error>
+where
+    S: Source,
+    P: Parse<Block = S::Block>,
+    T: Partition,
+{
+    let lane = |partition| {
         Mutex::new(Lane {
-            next: start,
+            next: 0,
             waiting: BTreeMap::new(),
-            table: Some(Table::<S>::default()),
+            partition: Some(partition),
         })
     };
     let shared = Shared {
-        plan,
-        layout: &layout,
         progress,
-        source: Mutex::new(Source {
-            blocks,
-            first,
+        source: Mutex::new(Numbered {
+            source,
+            next: 0,
             told: 0,
         }),
-        lanes: (0..lanes).map(lane).collect(),
+        limit: AHEAD * threads.get() * partitions.len(),
+        lanes: partitions.into_iter().map(lane).collect(),
         facts: Mutex::default(),
         failure: Mutex::default(),
         stopped: AtomicBool::new(false),
@@ -97,81 +139,49 @@ pub fn run<S: State>(
         spare: Mutex::default(),
     };
     std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|| shared.work());
+        for _ in 1..threads.get() {
+            scope.spawn(|| shared.work(parser()));
         }
-        shared.work();
+        shared.work(parser());
     });
-    finish(shared)
+    shared.finish()
 }
 
-/// Reads the header, and the block with the first row, which says how many fields
-/// there are.
-fn begin<R: Read>(blocks: &mut Blocks<R>, plan: &Plan) -> Result<(Layout, Option<Block>), Error> {
-    let mut header = None;
-    loop {
-        let mut block = Block::default();
-        if !blocks.next(&mut block)? {
-            let names = csv::names(header.ok_or(Error::Empty)?)?;
-            let layout = Layout::new(&names, 0, &plan.by, &plan.value)?;
-            return Ok((layout, None));
-        }
-        let bad = |row| move |problem| Error::Row { row, problem };
-        if header.is_none() {
-            let record = csv::record(&block.bytes[..block.end], block.start).map_err(bad(0))?;
-            let Some((names, next)) = record else {
-                continue;
-            };
-            header = Some(names);
-            block.start = next;
-        }
-        let text = &block.bytes[..block.end];
-        if let Some((fields, _)) = csv::record(text, block.start).map_err(bad(1))? {
-            let names = csv::names(header.expect("it was just read"))?;
-            let layout = Layout::new(&names, fields.len(), &plan.by, &plan.value)?;
-            return Ok((layout, Some(block)));
-        }
-    }
-}
-
-impl<R: Read + Send, S: State> Shared<'_, R, S> {
-    fn work(&self) {
-        let mut parser = Parser::new(self.plan, self.layout);
-        let mut block = Block::default();
+impl<S: Source, T: Partition> Shared<'_, S, T> {
+    fn work(&self, mut parser: impl Parse<Block = S::Block>) {
+        let mut block = S::Block::default();
         loop {
             self.wait_for_room();
-            match self.take(&mut block) {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err((index, error)) => return self.fail(index, Failure::Other(error)),
-            }
+            let index = match self.take(&mut block) {
+                Ok(Some(index)) => index,
+                Ok(None) => return,
+                Err((index, error)) => return self.fail(index, Stop::Other(error)),
+            };
             match parser.parse(&block, self.empty_batches()) {
-                Ok(batches) => self.hand_over(block.index, batches),
-                Err(bad) => return self.fail(block.index, Failure::Row(bad)),
+                Ok(batches) => self.hand_over(index, batches),
+                Err(stop) => return self.fail(index, stop),
             }
         }
     }
 
     /// The next block, if there is one and nobody has failed.
-    fn take(&self, block: &mut Block) -> Result<bool, (usize, Error)> {
+    fn take(&self, block: &mut S::Block) -> Result<Option<usize>, (usize, Error)> {
         let mut source = self.source.lock();
         if self.stopped.load(Ordering::Relaxed) {
-            return Ok(false);
+            return Ok(None);
         }
-        if let Some(first) = source.first.take() {
-            *block = first;
-        } else {
-            let index = source.blocks.index();
-            let more = source.blocks.next(block);
-            if !more.map_err(|error| (index, error))? {
-                return Ok(false);
-            }
+        let index = source.next;
+        let more = source.source.next(block);
+        if !more.map_err(|error| (index, error))? {
+            return Ok(None);
         }
-        let new = source.blocks.read - source.told;
-        source.told = source.blocks.read;
+        source.next += 1;
+        let read = source.source.read();
+        let new = read - source.told;
+        source.told = read;
         drop(source);
         (self.progress)(new);
-        Ok(true)
+        Ok(Some(index))
     }
 
     fn empty_batches(&self) -> Vec<Batch> {
@@ -183,9 +193,8 @@ impl<R: Read + Send, S: State> Shared<'_, R, S> {
     }
 
     fn wait_for_room(&self) {
-        let limit = AHEAD * self.plan.threads.get() * self.lanes.len();
         let mut waiting = self.waiting.lock();
-        while *waiting >= limit && !self.stopped.load(Ordering::Relaxed) {
+        while *waiting >= self.limit && !self.stopped.load(Ordering::Relaxed) {
             self.room.wait(&mut waiting);
         }
     }
@@ -205,39 +214,36 @@ impl<R: Read + Send, S: State> Shared<'_, R, S> {
     }
 
     /// Applies what is due, unless another thread is at it: that one goes on.
-    fn drain(&self, lane: &Mutex<Lane<S>>) {
+    fn drain(&self, lane: &Mutex<Lane<T>>) {
         let mut held = lane.lock();
         loop {
             let next = held.next;
-            if held.table.is_none() || !held.waiting.contains_key(&next) {
+            if held.partition.is_none() || !held.waiting.contains_key(&next) {
                 return;
             }
-            let (Some(mut table), Some(mut batch)) =
-                (held.table.take(), held.waiting.remove(&next))
+            let (Some(mut partition), Some(mut batch)) =
+                (held.partition.take(), held.waiting.remove(&next))
             else {
                 return;
             };
             drop(held);
-            table.apply(next as u64, &batch);
-            let too_much = table.memory() > self.plan.memory / self.lanes.len() as u64;
+            if let Err(error) = partition.apply(next as u64, &batch) {
+                self.fail(next, Stop::Other(error));
+            }
             batch.clear();
             self.spare.lock().push(batch);
             *self.waiting.lock() -= 1;
             self.room.notify_all();
-            if too_much {
-                let limit = self.plan.memory;
-                self.fail(next, Failure::Other(Error::TooMuch { limit }));
-            }
             held = lane.lock();
-            held.table = Some(table);
+            held.partition = Some(partition);
             held.next += 1;
         }
     }
 
-    fn fail(&self, index: usize, failure: Failure) {
+    fn fail(&self, index: usize, stop: Stop) {
         let mut earliest = self.failure.lock();
         if earliest.as_ref().is_none_or(|(at, _)| index < *at) {
-            *earliest = Some((index, failure));
+            *earliest = Some((index, stop));
         }
         drop(earliest);
         // Under the lock that those who wait hold while they look.
@@ -245,94 +251,97 @@ impl<R: Read + Send, S: State> Shared<'_, R, S> {
         self.stopped.store(true, Ordering::Relaxed);
         self.room.notify_all();
     }
-}
 
-fn finish<R, S: State>(shared: Shared<'_, R, S>) -> Result<Groups, Error> {
-    let mut facts: Vec<_> = shared.facts.into_inner().into_iter().collect();
-    facts.sort_unstable_by_key(|(index, _)| *index);
-    if let Some((index, failure)) = shared.failure.into_inner() {
-        let before = facts.iter().take_while(|(at, _)| *at < index);
-        let before = before.map(|(_, facts)| facts.rows).sum::<u64>();
-        return Err(match failure {
-            Failure::Row(BadRow { row, problem }) => Error::Row {
-                row: before + row,
-                problem,
-            },
-            Failure::Other(Error::TooLong { limit, .. }) => Error::TooLong { row: before, limit },
-            Failure::Other(error) => error,
-        });
-    }
-    let plan = shared.plan;
-    let whole = Whole::of(&facts, plan)?;
-    let mut groups = Vec::new();
-    let mut together = !whole.dropped_late;
-    for lane in shared.lanes {
-        let mut table = lane.into_inner().table.expect("all batches are applied");
-        table.close();
-        together &= table.together;
-        if groups.is_empty() {
-            groups = table.groups;
-        } else {
-            groups.append(&mut table.groups);
+    fn finish(self) -> Result<Done<T>, Error> {
+        let mut facts: Vec<_> = self.facts.into_inner().into_iter().collect();
+        facts.sort_unstable_by_key(|(index, _)| *index);
+        if let Some((index, stop)) = self.failure.into_inner() {
+            let before = facts.iter().take_while(|(at, _)| *at < index);
+            let before = before
+                .map(|(_, facts)| facts.rows + facts.blank)
+                .sum::<u64>();
+            return Err(match stop {
+                Stop::Row(BadRow { row, problem }) => Error::Row {
+                    row: before + row,
+                    problem,
+                },
+                Stop::Other(Error::TooLong { limit, .. }) => Error::TooLong { row: before, limit },
+                Stop::Other(error) => error,
+            });
         }
+        let mut whole = Whole::of(&facts);
+        whole.summary.bytes = self.source.into_inner().source.read();
+        let partition = |lane: Mutex<Lane<T>>| lane.into_inner().partition;
+        let partitions = self.lanes.into_iter().map(partition);
+        let partitions = partitions.map(|it| it.expect("all batches are applied"));
+        Ok(Done {
+            partitions: partitions.collect(),
+            whole,
+        })
     }
-    let ordered = ids::order(groups, plan.spelling, whole.summary.dropped > 0)?;
-    let in_order = ordered.firsts.is_sorted();
-    let reading = Reading {
-        aggregate: plan.aggregate,
-        integers: whole.integers,
-        stretches: together && in_order && !whole.missing,
-    };
-    let bytes = shared.source.into_inner().blocks.read;
-    Ok(Groups {
-        by: plan.by.clone(),
-        value: plan.value.clone(),
-        ids: ordered.ids,
-        results: S::results(ordered.states.into_iter(), reading),
-        summary: Summary {
-            bytes,
-            ..whole.summary
-        },
-    })
 }
 
 /// What is true of all blocks together.
-struct Whole {
-    summary: Summary,
-    integers: bool,
-    missing: bool,
-    dropped_late: bool,
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
+#[derive(Debug, Clone, Copy)]
+pub struct Whole {
+    pub summary: Summary,
+    /// A value was written as a float.
+    pub fractions: bool,
+    pub missing: bool,
+    /// Of the ids: some are missing, or they are floats anyway.
+    pub float_ids: bool,
+    pub text_ids: bool,
+    /// See [`Facts`].
+    pub has_id: bool,
+    pub has_value: bool,
+    pub dropped_late: bool,
+    wide: Option<u64>,
 }
 
 impl Whole {
-    fn of(facts: &[(usize, Facts)], plan: &Plan) -> Result<Self, Error> {
+    fn of(facts: &[(usize, Facts)]) -> Self {
         let mut whole = Self {
             summary: Summary::default(),
-            integers: true,
+            fractions: false,
             missing: false,
+            float_ids: false,
+            text_ids: false,
+            has_id: false,
+            has_value: false,
             dropped_late: false,
+            wide: None,
         };
-        let mut wide = None;
+        let mut before = 0;
         let mut runs = false;
         for (_, facts) in facts {
             if let Some(row) = facts.wide {
-                wide.get_or_insert(whole.summary.rows + row);
+                whole.wide.get_or_insert(before + row);
             }
+            before += facts.rows + facts.blank;
             whole.summary.rows += facts.rows;
             whole.summary.dropped += facts.dropped;
-            whole.integers &= !facts.fractions;
+            whole.fractions |= facts.fractions;
             whole.missing |= facts.missing;
+            whole.float_ids |= facts.float_ids || facts.dropped > 0;
             whole.dropped_late |= facts.dropped_late || (runs && facts.dropped > 0);
             runs |= facts.runs > 0;
+            whole.text_ids |= facts.text_ids;
+            whole.has_id |= facts.has_id;
+            whole.has_value |= facts.has_value;
         }
-        if let Some(row) = wide.filter(|_| whole.integers) {
-            let column = plan.value.clone();
+        whole
+    }
+
+    /// Whether the column of values is one of integers.
+    pub fn integers(&self, column: &str) -> Result<bool, Error> {
+        if let Some(row) = self.wide.filter(|_| !self.fractions) {
+            let column = column.to_owned();
             return Err(Error::Row {
                 row,
                 problem: Problem::WideInteger { column },
             });
         }
-        whole.integers &= !whole.missing;
-        Ok(whole)
+        Ok(!self.fractions && !self.missing)
     }
 }

@@ -7,7 +7,9 @@ use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
 
-use super::{Aggregate, Groups, Ids, Plan, Results, Spelling, aggregate};
+use types::table::{Column, Values};
+
+use super::{Aggregate, Groups, Ids, Plan, Results, Spelling, aggregate, aggregate_tables};
 use crate::{Error, Problem};
 
 fn plan(aggregate: Aggregate, threads: usize) -> Plan {
@@ -18,6 +20,7 @@ fn plan(aggregate: Aggregate, threads: usize) -> Plan {
         spelling: Spelling::Unknown,
         threads: NonZeroUsize::new(threads).expect("there is a thread"),
         memory: 1 << 30,
+        scratch: std::env::temp_dir(),
     }
 }
 
@@ -98,6 +101,10 @@ fn integers_stay_integers_until_a_float_comes() {
     assert_eq!(written(late, Aggregate::Sum), "id,value\n1,5.0\n2,0.5\n");
     let zero = "id,value\n1,-0\n2,-0\n";
     assert_eq!(written(zero, Aggregate::Min), "id,value\n1,0\n2,0\n");
+    let zero = "id,value\n1,-0\n2,\n";
+    for aggregate in [Aggregate::Min, Aggregate::Median, Aggregate::Mean] {
+        assert_eq!(written(zero, aggregate), "id,value\n1,0.0\n2,\n");
+    }
     let zero = "id,value\n1,-0\n2,1.5\n";
     assert_eq!(written(zero, Aggregate::Min), "id,value\n1,-0.0\n2,1.5\n");
 }
@@ -136,6 +143,65 @@ fn memory_ends_before_the_machine_does() {
         Err(Error::TooMuch { limit: 100_000 })
     ));
     assert!(run(&text, &plan(Aggregate::Sum, 2)).is_ok());
+}
+
+#[test]
+fn medians_of_more_than_fits_into_memory_are_the_same() {
+    let mut text = "id,value\n".to_owned();
+    for row in 0_u32..30_000 {
+        let value = row.wrapping_mul(2_654_435_761) % 1000;
+        let _ = writeln!(text, "{},{value}.5", row % 100);
+    }
+    for aggregate in [Aggregate::Median, Aggregate::Quantile(0.3)] {
+        let small = Plan {
+            memory: 100_000,
+            ..plan(aggregate, 2)
+        };
+        let small = run(&text, &small).unwrap().results;
+        assert_eq!(small, run(&text, &plan(aggregate, 2)).unwrap().results);
+    }
+}
+
+fn tables(by: Values, value: Values) -> Vec<Result<Vec<Column>, Error>> {
+    let column = |name: &str, values| Column {
+        name: name.to_owned(),
+        values,
+    };
+    vec![Ok(vec![column("value", value), column("id", by)])]
+}
+
+#[test]
+fn typed_tables_are_aggregated_like_text() {
+    let floats = || Values::Floats(vec![1.5, f64::NAN, 2.0, 4.0]);
+    let ids = || Values::Texts(["b", "a", "b", "7"].map(Some).into_iter().collect());
+    for (by, value, aggregate, expected) in [
+        (ids(), floats(), Aggregate::Sum, "7,4.0\na,0.0\nb,3.5\n"),
+        (ids(), floats(), Aggregate::Count, "7,1\na,0\nb,2\n"),
+        (ids(), ids(), Aggregate::Count, "7,1\na,1\nb,2\n"),
+        (ids(), floats(), Aggregate::Median, "7,4.0\na,\nb,1.75\n"),
+        (
+            Values::Floats(vec![1.0, 0.5, f64::NAN, 1.0]),
+            Values::Integers(vec![1, 2, 3, i64::MAX]),
+            Aggregate::Max,
+            "0.5,2\n1.0,9223372036854775807\n",
+        ),
+        (
+            Values::Booleans(vec![true, false, true, true]),
+            Values::Booleans(vec![true, false, false, true]),
+            Aggregate::Sum,
+            "False,0\nTrue,2\n",
+        ),
+    ] {
+        let groups = aggregate_tables(tables(by, value).into_iter(), &plan(aggregate, 2));
+        let mut out = Vec::new();
+        groups.unwrap().write(&mut out).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            format!("id,value\n{expected}")
+        );
+    }
+    let text = aggregate_tables(tables(ids(), ids()).into_iter(), &plan(Aggregate::Sum, 1));
+    assert!(matches!(text, Err(Error::NotNumbers { column }) if column == "value"));
 }
 
 /// Sorted and unsorted rows are summed by different formulas; only in the former do

@@ -5,23 +5,29 @@
 //! the rows with Kahan's compensation. Which way it will be is known only at the end,
 //! so both are done; bits would differ otherwise.
 
-use super::batch::to_float;
-use super::{Aggregate, Results};
+use super::Results;
+use crate::parse::to_float;
 
 /// How results are to be read out of states.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
-    pub aggregate: Aggregate,
     /// The column of values is one of integers.
     pub integers: bool,
+    /// No value was written as a float.
+    pub whole_numbers: bool,
     /// pandas sums stretches here.
     pub stretches: bool,
 }
 
 impl Reading {
-    /// A column of integers has no negative zero, whatever was written.
+    /// Integers have no negative zero, whatever was written, and they have none either
+    /// if they are floats just because some are missing.
     fn signed(self, value: f64) -> f64 {
-        if self.integers { value + 0.0 } else { value }
+        if self.whole_numbers {
+            value + 0.0
+        } else {
+            value
+        }
     }
 }
 
@@ -34,10 +40,6 @@ pub trait State: Default + Send {
     /// Values as bits of floats; NaN is missing.
     fn floats(&mut self, values: &[u64]);
     fn stretch(&mut self, _sum: f64) {}
-    /// Bytes it holds beside itself.
-    fn held(&self) -> usize {
-        0
-    }
     fn results(states: impl Iterator<Item = Self>, reading: Reading) -> Results;
 }
 
@@ -233,7 +235,7 @@ impl<const LEAST: bool> State for Extreme<LEAST> {
             let integer = |state: Self| state.integer.expect("no integer is missing");
             return Results::Integers(states.map(integer).collect());
         }
-        let float = |state: Self| state.float.unwrap_or(f64::NAN);
+        let float = |state: Self| reading.signed(state.float.unwrap_or(f64::NAN));
         Results::Floats(states.map(float).collect())
     }
 }
@@ -293,71 +295,4 @@ impl State for Count {
     fn results(states: impl Iterator<Item = Self>, _reading: Reading) -> Results {
         Results::Integers(states.map(|state| state.0.cast_signed()).collect())
     }
-}
-
-/// All values, for what must see them in order.
-#[derive(Debug, Default)]
-pub struct Values(Vec<f64>);
-
-impl State for Values {
-    fn integers(&mut self, values: &[u64]) {
-        self.0.extend(as_floats(values));
-    }
-
-    fn floats(&mut self, values: &[u64]) {
-        self.0.extend(present(values));
-    }
-
-    fn held(&self) -> usize {
-        self.0.capacity() * size_of::<f64>()
-    }
-
-    fn results(states: impl Iterator<Item = Self>, reading: Reading) -> Results {
-        let result = |Self(mut values): Self| {
-            reading.signed(match reading.aggregate {
-                Aggregate::Quantile(quantile) => at_quantile(&mut values, quantile),
-                _ => median(&mut values),
-            })
-        };
-        Results::Floats(states.map(result).collect())
-    }
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    let middle = values.len() / 2;
-    if values.is_empty() {
-        return f64::NAN;
-    }
-    let odd = values.len() % 2 == 1;
-    let (below, upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
-    let upper = *upper;
-    if odd {
-        return upper;
-    }
-    let lower = below.iter().copied().max_by(f64::total_cmp);
-    #[expect(clippy::manual_midpoint, reason = "pandas' overflows, too")]
-    let middle = (lower.expect("an even number is at least two") + upper) / 2.0;
-    middle
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "an index that is within the values"
-)]
-fn at_quantile(values: &mut [f64], quantile: f64) -> f64 {
-    let Some(last) = values.len().checked_sub(1) else {
-        return f64::NAN;
-    };
-    let place = quantile * last as f64;
-    let fraction = place % 1.0;
-    let (_, value, above) = values.select_nth_unstable_by(place as usize, f64::total_cmp);
-    let value = *value;
-    if fraction == 0.0 {
-        return value;
-    }
-    let next = above.iter().copied().min_by(f64::total_cmp);
-    let next = next.expect("a fraction lies between two values");
-    value + (next - value) * fraction
 }

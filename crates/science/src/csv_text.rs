@@ -1,50 +1,11 @@
-//! CSV as pandas' `to_csv` writes it.
+//! Cells of CSV as pandas' `to_csv` writes them.
 
+use std::fmt;
 use std::io::{self, Write};
-
-use super::{Groups, Ids, Results};
-
-impl Groups {
-    pub fn len(&self) -> usize {
-        match &self.results {
-            Results::Integers(results) => results.len(),
-            Results::Floats(results) => results.len(),
-        }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Writes a header and one line per group. Many small writes: the output should
-    /// have a buffer.
-    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        text(out, self.by.as_bytes())?;
-        out.write_all(b",")?;
-        text(out, self.value.as_bytes())?;
-        out.write_all(b"\n")?;
-        let mut floats = FloatText::default();
-        for at in 0..self.len() {
-            match &self.ids {
-                Ids::Integers(ids) => write!(out, "{}", ids[at])?,
-                Ids::Floats(ids) => out.write_all(floats.of(ids[at]))?,
-                Ids::Booleans(ids) => out.write_all(if ids[at] { b"True" } else { b"False" })?,
-                Ids::Text(ids) => text(out, &ids[at])?,
-            }
-            out.write_all(b",")?;
-            match &self.results {
-                Results::Integers(results) => write!(out, "{}", results[at])?,
-                Results::Floats(results) => out.write_all(floats.of(results[at]))?,
-            }
-            out.write_all(b"\n")?;
-        }
-        Ok(())
-    }
-}
 
 /// Quoted if it must be. A lone carriage return is quoted, too: Python before 3.13
 /// does not do so, and cannot read back what it wrote.
-fn text(out: &mut impl Write, text: &[u8]) -> io::Result<()> {
+pub fn write_text(out: &mut impl Write, text: &[u8]) -> io::Result<()> {
     let special = |byte: &u8| matches!(byte, b',' | b'"' | b'\n' | b'\r');
     if !text.iter().any(special) {
         return out.write_all(text);
@@ -60,10 +21,19 @@ fn text(out: &mut impl Write, text: &[u8]) -> io::Result<()> {
 }
 
 /// Floats as Python's `repr` has them; a missing one is nothing.
-#[derive(Default)]
-struct FloatText {
-    digits: zmij::Buffer,
+#[derive(Debug, Default)]
+pub struct FloatText {
+    digits: Digits,
     text: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Digits(zmij::Buffer);
+
+impl fmt::Debug for Digits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digits")
+    }
 }
 
 /// Below this power of ten, and from the other on, there is an exponent.
@@ -71,7 +41,8 @@ const SMALL: i32 = -4;
 const LARGE: i32 = 16;
 
 impl FloatText {
-    fn of(&mut self, value: f64) -> &[u8] {
+    /// The text of one, until the next is asked for.
+    pub fn of(&mut self, value: f64) -> &[u8] {
         let out = &mut self.text;
         out.clear();
         if value.is_nan() {
@@ -89,7 +60,7 @@ impl FloatText {
             return out;
         }
         // The shortest digits that bring the value back, in whatever notation.
-        let shortest = self.digits.format_finite(value.abs());
+        let shortest = self.digits.0.format_finite(value.abs());
         let (number, exponent) = shortest.split_once('e').unwrap_or((shortest, "0"));
         let exponent: i32 = exponent.parse().expect("exponents are small integers");
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -180,7 +151,7 @@ mod tests {
             ("'x;", "'x;"),
         ] {
             let mut out = Vec::new();
-            text(&mut out, plain.as_bytes()).unwrap();
+            write_text(&mut out, plain.as_bytes()).unwrap();
             assert_eq!(String::from_utf8(out).unwrap(), quoted);
         }
     }
