@@ -161,6 +161,15 @@ def is_mapped(descriptor, status):
     return str(status.st_ino) in inodes
 
 
+def prepare_for_maps():
+    """Whoever forks twice may serve a map. Not done sooner: the first fork is waited for."""
+    if "squall_guest" not in sys.modules:
+        try:
+            squall_serve.map_side().prepare()
+        except Exception:
+            pass  # then an instance that needs it will say why
+
+
 class Forks:
     def __init__(self, control, handler):
         self.control = control
@@ -186,6 +195,7 @@ class Forks:
                 os.close(fd)
             self.answer(answer, handle)
             self.bury()
+            prepare_for_maps()
 
     def answer(self, answer, handle):
         rights = []

@@ -20,6 +20,8 @@ from squall_context import LambdaContext, RequestFilter
 CHANNEL = 3
 RESPONSE, ERROR, INIT_ERROR, READY = 0, 1, 2, 3
 FIRST_READ = 64 * 1024
+# How the events of a map begin where our own coordinator writes them.
+MAP_EVENT = b'{"squall":{"map":'
 
 request_header = struct.Struct("<II")
 answer_header = struct.Struct("<BII")
@@ -77,19 +79,29 @@ class Channel:
         meta_size, payload_size = request_header.unpack_from(data)
         total = request_header.size + meta_size + payload_size
         if len(data) < total:
-            whole = bytearray(total)
-            whole[: len(data)] = data
-            view = memoryview(whole)
-            filled = len(data)
+            data = self.rest_of(data, total)
+            if data is None:
+                return None
+        start, end = request_header.size, request_header.size + meta_size
+        meta = json.loads(data[start:end])
+        if type(data) is bytes:
+            return meta, data[end:]
+        # It may be large: bytes at the front of a bytearray go without copying the others.
+        del data[:end]
+        return meta, data
+
+    def rest_of(self, data, total):
+        """What came with what is still to come, or None when the engine is gone."""
+        whole = bytearray(total)
+        filled = len(data)
+        whole[:filled] = data
+        with memoryview(whole) as view:
             while filled < total:
                 count = self.socket.recv_into(view[filled:])
                 if not count:
                     return None
                 filled += count
-            data = bytes(whole)
-        start = request_header.size
-        meta = json.loads(data[start : start + meta_size])
-        return meta, data[start + meta_size :]
+        return whole
 
     def send(self, kind, payload):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -108,11 +120,14 @@ def run(handler, meta, payload, environ):
     trace = meta.get("trace")
     if trace:
         os.environ["_X_AMZN_TRACE_ID"] = trace
+    quick = payload.startswith(MAP_EVENT)
     try:
-        event = json.loads(payload)
+        event = map_side().reading.parse(payload) if quick else json.loads(payload)
     except ValueError as error:
         return fail("Unable to unmarshal input: %s" % error, "Runtime.UnmarshalError", request_id)
     try:
+        if type(event) is dict and "squall" in event and map_side().is_map(event):
+            return RESPONSE, map_side().serve(handler, event, LambdaContext(meta, environ))
         answer = handler(event, LambdaContext(meta, environ))
     except Exception as error:
         kind = type(error).__name__
@@ -131,6 +146,25 @@ def run(handler, meta, payload, environ):
         return fail(
             "Unable to marshal response: %s" % error, "Runtime.MarshalError", request_id
         )
+
+
+def map_side():
+    """What serves the events of a map, for any handler.
+
+    Loaded under a name of its own: what the function imports as `squall` may be the
+    user's.
+    """
+    module = sys.modules.get("squall_guest.chunk")
+    if module is None:
+        from importlib import import_module, util
+
+        folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "squall")
+        spec = util.spec_from_file_location("squall_guest", os.path.join(folder, "__init__.py"))
+        package = util.module_from_spec(spec)
+        sys.modules["squall_guest"] = package
+        spec.loader.exec_module(package)
+        module = import_module("squall_guest.chunk")
+    return module
 
 
 def fail(message, kind, request_id, stack=()):
