@@ -41,6 +41,11 @@ impl Gateway {
         Self { engine, verifier }
     }
 
+    /// Whether host or path name a function URL, be it there or not.
+    pub fn is_for(&self, parts: &Parts) -> bool {
+        Target::of(parts, &self.engine.scope().region).is_some()
+    }
+
     /// The client's address is taken from the request's extensions, where the
     /// server puts the connection's [`SocketAddr`].
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Body> {

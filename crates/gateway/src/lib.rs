@@ -1,20 +1,26 @@
-//! Plain requests in, plain answers out: function URLs, and the websites of
-//! buckets.
+//! Plain requests in, plain answers out: function URLs, the websites of buckets, and
+//! routes over which tables go to functions.
 //!
 //! Reading order: [`Gateway`] walks a request through; `target` says which
 //! function it is for, `cors` and `access` whether it may pass, `event` what the
 //! function sees, `answer` and `stream` what the client gets back. [`Website`]
-//! does the same for pages.
+//! does the same for pages. [`Routes`] says what is served where, [`MapRoutes`] serves
+//! it by a [`map_service`].
 
 mod access;
 mod answer;
 mod cors;
 mod event;
 mod gateway;
+mod map_routes;
+pub mod map_service;
 mod refusal;
+mod routes;
 mod site;
 mod stream;
 mod target;
 
 pub use gateway::Gateway;
+pub use map_routes::{EngineJobs, EngineMap, Found, GivenUp, MapRoutes};
+pub use routes::{BadPath, Route, RouteError, RouteKind, RoutePath, Routes};
 pub use site::Website;

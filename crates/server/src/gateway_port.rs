@@ -1,4 +1,4 @@
-//! Function URLs and websites: the gateway decides what a request means, and
+//! Function URLs, websites and routes: the gateway decides what a request means, and
 //! whether it must be signed.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use aws_wire::sigv4::Verifier;
 use aws_wire::{Body, error};
 use buckets::Buckets;
 use engine::Engine;
-use gateway::{Gateway, Website};
+use gateway::{Gateway, GivenUp, MapRoutes, Website};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 
@@ -18,6 +18,7 @@ use crate::settings::Settings;
 pub(crate) struct GatewayPort {
     gateway: Gateway,
     websites: Website,
+    routes: MapRoutes,
     body_bytes: u64,
 }
 
@@ -25,12 +26,14 @@ impl GatewayPort {
     pub fn new(
         engine: &Engine,
         buckets: Buckets,
+        routes: MapRoutes,
         verifier: Arc<Verifier>,
         settings: &Settings,
     ) -> Self {
         Self {
             gateway: Gateway::new(engine.clone(), verifier),
             websites: Website::new(buckets),
+            routes,
             body_bytes: settings.config.limits.gateway_body_bytes,
         }
     }
@@ -43,6 +46,16 @@ impl Port for GatewayPort {
             let response = self.websites.handle(&head).await;
             return rest.settle(response, refuse).await;
         }
+        if !self.gateway.is_for(&head)
+            && let Some(route) = self.routes.find(&head)
+        {
+            // A table may be larger than memory: it is read as it comes.
+            let (pieces, rest) = body.pieces();
+            let response = Box::pin(self.routes.handle(&route, &head, pieces)).await;
+            return rest
+                .settle(response, |refusal| route.refuse(give_up(refusal)))
+                .await;
+        }
         let body = match body.whole(self.body_bytes).await {
             Ok(body) => body,
             Err(refusal) => return refusal.mark(refuse(refusal)),
@@ -51,6 +64,14 @@ impl Port for GatewayPort {
         let response = self.gateway.handle(request).await;
         drop(body.reserved);
         response
+    }
+}
+
+/// Only what is left of a body is told by the connection; what is too large is not.
+fn give_up(refusal: Refusal) -> GivenUp {
+    match refusal {
+        Refusal::Stalled => GivenUp::Stalled,
+        Refusal::TooLarge { .. } | Refusal::Busy | Refusal::Broken => GivenUp::Broken,
     }
 }
 

@@ -1,14 +1,21 @@
 //! Opens the parts that a server is put together from, each as the settings have
 //! it.
 
+use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use buckets::{Buckets, EventRouter, Routes};
-use engine::EngineSettings;
+use buckets::{Buckets, EventRouter};
+use engine::{Engine, EngineSettings, InProcess};
+use gateway::map_service::{JobSettings, Jobs, MapService, ServiceSettings};
+use gateway::{EngineJobs, EngineMap, Routes};
+use map::run::NoExchange;
 use rules::{Clock, Policy, Rules};
 use sandbox::{Sandbox, SandboxSettings};
+use store::jobs::JobBook;
 use store::{Store, StoreError};
 use types::{BusName, Timestamp};
 
@@ -16,6 +23,9 @@ use crate::files::Address;
 use crate::http::{self, BodyRules};
 use crate::settings::{ClockKind, Durability, Isolation, Settings};
 use crate::start_error::StartError;
+
+/// Below the data directory: what does not fit into memory of tables that are mapped.
+const MAP_SCRATCH: &str = "map";
 
 pub(crate) async fn store(settings: &Settings) -> Result<Store, StartError> {
     let data = settings.data.clone();
@@ -65,7 +75,7 @@ pub(crate) async fn buckets(
 fn router(rules: Arc<Rules>) -> EventRouter {
     Arc::new(move || {
         let now = rules.routes(&BusName::standard(), Some("aws.s3"));
-        Routes {
+        buckets::Routes {
             most: now.most(),
             route: Box::new(move |event| now.route(event)),
         }
@@ -80,6 +90,58 @@ pub(crate) async fn stored<T: Send + 'static>(
     let read = tokio::task::spawn_blocking(read).await;
     read.expect("reading the store does not panic")
         .map_err(|source| StartError::Stored { what, source })
+}
+
+/// The routes of the gateway, and what serves them: the map, and its jobs.
+pub(crate) async fn routes(
+    settings: &Settings,
+    store: &Arc<Store>,
+    engine: &Engine,
+) -> Result<(Arc<Routes>, EngineMap, EngineJobs), StartError> {
+    let documents = store.clone();
+    let routes = stored("routes", move || Routes::open(documents)).await?;
+    let data = store.dir().to_owned();
+    let book = stored("jobs", move || JobBook::open(&data)).await?;
+    let config = &settings.config;
+    let scratch = store.dir().join(MAP_SCRATCH);
+    empty_folder(&scratch)?;
+    let service = MapService::new(
+        Arc::new(InProcess::new(engine.clone())),
+        Arc::new(NoExchange),
+        ServiceSettings {
+            body_bytes: config.map_body_bytes,
+            memory_bytes: config.map_memory_mb * 1024 * 1024,
+            scratch,
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            at_once: config.map_requests,
+            patience: Duration::from_secs(config.body_stall_seconds),
+            longest: Duration::from_secs(config.map_seconds),
+        },
+    );
+    let jobs = Jobs::new(
+        &service,
+        book,
+        JobSettings {
+            at_once: config.map_jobs,
+            most: config.map_queued_jobs,
+        },
+    );
+    Ok((Arc::new(routes), service, jobs))
+}
+
+/// What an earlier process left of tables that it was reading is of no use.
+fn empty_folder(folder: &Path) -> Result<(), StartError> {
+    let emptied = || {
+        match std::fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        std::fs::create_dir(folder)
+    };
+    emptied().map_err(|source| StartError::Io {
+        what: "empty the folder for tables that do not fit into memory",
+        source,
+    })
 }
 
 pub(crate) async fn sandbox(settings: &Settings) -> Result<Sandbox, StartError> {

@@ -1,8 +1,10 @@
 //! Squall's own pages under `/_squall/`: whether it is alive, what it is, what
-//! runs, what happened and what will, the clock, and whether the store is sound.
+//! runs, what happened and what will, the clock, the gateway's routes, and whether the
+//! store is sound.
 
 mod check;
 mod deliveries;
+mod routes;
 mod schedules;
 
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use aws_wire::{Body, error};
 use buckets::Buckets;
 use bytes::Bytes;
 use engine::Engine;
+use gateway::Routes;
 use http::{Method, Request, Response, StatusCode};
 use rules::Rules;
 use serde::Serialize;
@@ -33,6 +36,7 @@ pub(crate) struct Parts {
     pub rules: Arc<Rules>,
     pub buckets: Buckets,
     pub store: Arc<Store>,
+    pub routes: Arc<Routes>,
     /// When what takes long must stop.
     pub end: CancellationToken,
 }
@@ -119,11 +123,27 @@ impl OwnPages {
             (&Method::POST, "/_squall/clock") => {
                 schedules::advance(&self.parts.rules, &self.parts.buckets, request.body()).await
             }
+            (&Method::GET, "/_squall/routes") => Ok(self.routes()),
+            (&Method::PUT, "/_squall/routes") => {
+                routes::put(&self.parts.routes, self.gateway(), request.body()).await
+            }
+            (&Method::DELETE, "/_squall/routes") => {
+                routes::remove(&self.parts.routes, request.uri().query()).await
+            }
             (&Method::POST, "/_squall/store/check") => {
                 self.checks.start(&self.parts.store, &self.parts.end)
             }
             _ => Err(Refused::not_found("There is no such page.")),
         }
+    }
+
+    fn routes(&self) -> Response<Body> {
+        routes::list(&self.parts.routes, self.gateway())
+    }
+
+    /// Where the gateway listens.
+    fn gateway(&self) -> &str {
+        self.about["gateway"].as_str().unwrap_or_default()
     }
 
     fn running(&self) -> Response<Body> {

@@ -9,6 +9,7 @@ use buckets::Buckets;
 use engine::iam::Iam;
 use engine::{Door, Engine};
 use events_api::EventsApi;
+use gateway::{EngineJobs, EngineMap, MapRoutes, Routes};
 use lambda_api::LambdaApi;
 use logs_api::LogsApi;
 use rules::Rules;
@@ -44,6 +45,9 @@ pub struct Running {
     rules: Arc<Rules>,
     iam: Arc<Iam>,
     store: Arc<Store>,
+    routes: Arc<Routes>,
+    map: EngineMap,
+    jobs: EngineJobs,
 }
 
 impl Server {
@@ -73,6 +77,8 @@ impl Server {
         )
         .await?;
 
+        let (routes, map, jobs) = opening::routes(&settings, &store, &engine).await?;
+
         let running = Running {
             connections: Connections::new(opening::connection_rules(&settings)),
             settings,
@@ -84,6 +90,9 @@ impl Server {
             rules,
             iam,
             store,
+            routes,
+            map,
+            jobs,
         };
         running.serve(api, gateway).await?;
         running.address.write(&running.settings.data)?;
@@ -133,6 +142,7 @@ impl Running {
             rules: self.rules.clone(),
             buckets: self.buckets.clone(),
             store: self.store.clone(),
+            routes: self.routes.clone(),
             end: self.connections.end(),
         };
         let endpoints = opening::endpoints(&self.address);
@@ -147,12 +157,17 @@ impl Running {
             own: OwnPages::new(parts, settings, &self.address, &self.isolation),
         });
         let buckets = self.buckets.clone();
-        let gateway_port = GatewayPort::new(&self.engine, buckets, verifier, settings);
+        let routes = MapRoutes::new(self.routes.clone(), self.map.clone(), self.jobs.clone());
+        let gateway_port = GatewayPort::new(&self.engine, buckets, routes, verifier, settings);
         self.connections.serve(api, api_port.clone());
         self.connections.serve(gateway, Arc::new(gateway_port));
         serve_inside(&self.connections, &self.engine, api_port);
         run_by_the_clock(&self.connections, &self.rules, &self.buckets);
-        Ok(())
+        let going_on = self.jobs.start().await;
+        going_on.map_err(|source| StartError::Stored {
+            what: "jobs",
+            source,
+        })
     }
 
     /// Stops in order: no new requests, then running ones to their end or the
@@ -163,6 +178,7 @@ impl Running {
         self.connections
             .close(self.settings.shutdown_patience())
             .await;
+        self.jobs.stop().await;
         self.engine
             .shutdown(self.settings.shutdown_patience())
             .await;

@@ -155,6 +155,22 @@ fn check(config: &Config) -> Result<(), SettingsError> {
             return refuse(setting, "a second is the least");
         }
     }
+    for (setting, number) in [
+        ("map_requests", config.map_requests),
+        ("map_jobs", config.map_jobs),
+    ] {
+        if number == 0 || number > tokio::sync::Semaphore::MAX_PERMITS {
+            return refuse(setting, "one is the least");
+        }
+    }
+    for (setting, number) in [
+        ("map_memory_mb", config.map_memory_mb),
+        ("map_seconds", config.map_seconds),
+    ] {
+        if number == 0 {
+            return refuse(setting, "one is the least");
+        }
+    }
     if config.event_workers == 0 {
         return refuse("event_workers", "events need at least one");
     }

@@ -1,14 +1,20 @@
 //! What can be asked on the command line.
 
 mod engine;
+mod jobs;
 mod map;
 mod objects;
+mod routes;
 
 pub use engine::{
     ClockAction, ClockArgs, EventsArgs, SchedulesAction, SchedulesArgs, StoreAction, StoreArgs,
 };
-pub use map::{MapArgs, MapTarget};
+pub use jobs::{JobsAction, JobsArgs, PruneArgs, ReplayArgs, RerunArgs};
+pub use map::{
+    BackupArg, ChunkArg, Choices, FormatArg, ItemArg, MapArgs, MapTarget, OnErrorArg, PayloadArg,
+};
 pub use objects::{CpArgs, LsArgs, MbArgs, ObjectArgs, RbArgs, RmArgs, SyncArgs};
+pub use routes::{AddRouteArgs, RoutesAction, RoutesArgs};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -36,7 +42,8 @@ Examples:
   squall events                      see what that set off
 
 Exit codes: 0 well, 1 the function failed or damage was found, 2 a mistake in what
-was asked, 3 refused by a limit, 70 a bug of Squall, 130 ended by Ctrl-C."
+was asked, 3 refused by a limit, 4 some items of a map failed, 5 a map stopped early,
+70 a bug of Squall, 130 ended by Ctrl-C."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -92,6 +99,10 @@ function ran and failed.")]
     Invoke(InvokeArgs),
     /// Group a data set by id, and compute a function of each group
     Map(MapArgs),
+    /// List jobs: maps that run and that ran
+    Jobs(JobsArgs),
+    /// Run one item of a job again, and show what happens
+    Replay(ReplayArgs),
     /// Show a function's log
     #[command(after_help = "\
 Examples:
@@ -115,6 +126,8 @@ Examples:
     Mb(MbArgs),
     /// Remove a bucket
     Rb(RbArgs),
+    /// List, make or remove routes: where tables are sent to be mapped
+    Routes(RoutesArgs),
     /// List schedules, or run one now
     Schedules(SchedulesArgs),
     /// Show recent events and what they set off
@@ -286,11 +299,27 @@ mod tests {
             "squall schedules",
             "squall schedules --json",
             "squall schedules run nightly",
+            "squall routes",
+            "squall routes ls --json",
+            "squall routes add / --map f --by id --value v --item list --set chunksize=5",
+            "squall routes rm /",
             "squall clock advance 1h",
             "squall events -n 5 -f",
             "squall store check --json",
+            "squall jobs",
+            "squall jobs -n 5 --json",
+            "squall jobs show j-7f3k2m --json",
+            "squall jobs cancel j-7f3k2m",
+            "squall jobs rerun-failed j-7f3k2m -o out.csv",
+            "squall jobs prune --older-than 30d --size 500MB",
+            "squall replay j-7f3k2m -17",
             "squall map sum data.csv --by id --value value --to inline -o out.csv --json",
             "squall map q0.9 - --by id --value v --memory 512MB --parallel 2 -q",
+            "squall map f:live s3://b/k.parquet --by id --item frame --chunksize auto",
+            "squall map f x.csv --by id --value v --chunksize 5 --payload zlib --backup-after off",
+            "squall map f x.csv --on-error collect --failed bad.csv --max-cost $2 --max-time 1h",
+            "squall map f x.csv --by id --value v --plan --to aws",
+            "squall map --resume j-7f3k2m --max-cost 3",
         ] {
             let read = Cli::try_parse_from(line.split(' '));
             assert!(read.is_ok(), "{line}: {}", read.unwrap_err());
@@ -309,8 +338,17 @@ mod tests {
             "squall rm",
             "squall mb",
             "squall store",
-            "squall map sum data.csv --by id",
+            "squall map sum",
+            "squall map sum data.csv --resume j-7f3k2m",
+            "squall map f data.csv --chunksize 0",
+            "squall map f data.csv --max-time soon",
             "squall map sum data.csv --by id --value v --to nowhere",
+            "squall routes add /",
+            "squall routes add / --map f --set chunksize",
+            "squall jobs prune",
+            "squall jobs prune --older-than soon",
+            "squall jobs show",
+            "squall replay j-7f3k2m",
             "squall clock advance",
             "squall up --clock sundial",
         ] {

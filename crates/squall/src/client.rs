@@ -1,44 +1,52 @@
 //! An AWS client like any other: finds endpoint and keys, signs, sends, and reads
-//! errors. One connection per call; commands make few.
+//! errors.
 
+use std::collections::BTreeMap;
 use std::future::Future;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, anyhow};
+use aws_wire::body;
 use aws_wire::sigv4::{self, Credentials, Signing};
 use bytes::Bytes;
 use http::header::{HOST, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use server::files::{self, Address};
-use tokio::net::TcpStream;
 use types::Timestamp;
 
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
+use crate::remote::{Endpoint, Patience, Pool, Profile, Reply, TransportError, profile};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// What an answer may hold that is read whole.
+const ANSWER_BYTES: usize = 64 << 20;
 
-/// An endpoint, with what is needed to sign for it.
+/// Endpoints, with what is needed to sign for them. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    endpoint: Endpoint,
+    places: Places,
     region: String,
-    credentials: Credentials,
+    credentials: Arc<Credentials>,
 }
 
+/// Where the services are.
 #[derive(Debug, Clone)]
-struct Endpoint {
-    host: String,
-    port: u16,
-    /// From the data directory: where nobody answers, no engine runs.
-    own: bool,
+enum Places {
+    /// All at one endpoint.
+    One(Arc<Pool>),
+    /// Each service of AWS has its own; by their names.
+    Aws(Arc<Mutex<BTreeMap<String, Arc<Pool>>>>),
+}
+
+/// Whose services are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Those of the engine of the data directory.
+    Engine,
+    Aws,
 }
 
 /// One request, before it is signed.
@@ -84,85 +92,87 @@ impl Client {
     /// By `--endpoint` or `AWS_ENDPOINT_URL` with the keys of the environment; else
     /// the engine that runs on the data directory.
     pub fn find(global: &Global) -> Result<Self, Failure> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let named = global.endpoint.clone();
-        let Some(url) = named.or_else(|| variable("AWS_ENDPOINT_URL")) else {
+        Self::of(Whose::Engine, global.endpoint.as_deref(), Some(global))
+    }
+
+    /// An endpoint that is named goes before all others, whoever is meant. Without
+    /// `global` there is no data directory to look into.
+    pub fn of(
+        whose: Whose,
+        endpoint: Option<&str>,
+        global: Option<&Global>,
+    ) -> Result<Self, Failure> {
+        let variable = profile::variable;
+        let named = endpoint.map(str::to_owned);
+        let named = named.or_else(|| variable("AWS_ENDPOINT_URL"));
+        if let (None, Whose::Engine, Some(global)) = (&named, whose, global) {
             return Self::of_data_directory(global);
+        }
+        let profile = Profile::read(&variable)?;
+        let region = profile::region(&variable, &profile);
+        let shown = named.as_deref().unwrap_or("AWS");
+        let credentials = profile::credentials(&variable, &profile, shown)?;
+        let Some(url) = named else {
+            let region = region.ok_or_else(|| {
+                Failure::mistake("there is no region of AWS to go to")
+                    .hint("set AWS_REGION, or region in ~/.aws/config")
+            })?;
+            return Ok(Self {
+                places: Places::Aws(Arc::default()),
+                region,
+                credentials: Arc::new(credentials),
+            });
         };
-        let keys = (
-            variable("AWS_ACCESS_KEY_ID"),
-            variable("AWS_SECRET_ACCESS_KEY"),
-        );
-        let (Some(access_key), Some(secret)) = keys else {
-            return Err(Failure::mistake(format!(
-                "there are no keys for {url}: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both set"
-            ))
-            .hint("eval \"$(squall env)\" sets endpoint and keys of a running engine"));
-        };
-        let region = variable("AWS_REGION")
-            .or_else(|| variable("AWS_DEFAULT_REGION"))
-            .unwrap_or_else(|| "us-east-1".to_owned());
-        let credentials = Credentials {
-            access_key,
-            secret,
-            session_token: variable("AWS_SESSION_TOKEN"),
-        };
-        Self::new(&url, region, credentials)
+        Self::new(
+            &url,
+            region.unwrap_or_else(|| "us-east-1".to_owned()),
+            credentials,
+        )
     }
 
     pub fn new(url: &str, region: String, credentials: Credentials) -> Result<Self, Failure> {
         Ok(Self {
-            endpoint: Endpoint::parse(url)?,
+            places: Places::One(Pool::new(Endpoint::parse(url)?)),
             region,
-            credentials,
+            credentials: Arc::new(credentials),
         })
     }
 
     fn of_data_directory(global: &Global) -> Result<Self, Failure> {
         let (address, credentials) = running(global)?;
+        let endpoint = Endpoint {
+            own: true,
+            ..Endpoint::parse(&address.api)?
+        };
         Ok(Self {
-            endpoint: Endpoint {
-                own: true,
-                ..Endpoint::parse(&address.api)?
-            },
+            places: Places::One(Pool::new(endpoint)),
             region: address.region,
-            credentials,
+            credentials: Arc::new(credentials),
         })
+    }
+
+    /// Connections to a service, by the name it is signed for.
+    pub fn pool(&self, service: &str) -> Arc<Pool> {
+        match &self.places {
+            Places::One(pool) => Arc::clone(pool),
+            Places::Aws(pools) => {
+                let mut pools = pools.lock().unwrap_or_else(PoisonError::into_inner);
+                let made = pools
+                    .entry(service.to_owned())
+                    .or_insert_with(|| Pool::new(Endpoint::of_aws(service, &self.region)));
+                Arc::clone(made)
+            }
+        }
     }
 
     /// Sends a call; any answer is good, whatever its status.
     pub async fn send(&self, call: Call<'_>) -> Result<Answer, Failure> {
-        let (head, body) = self.open(call).await?.into_parts();
-        let body = body
-            .collect()
-            .await
-            .context("the answer ended before it was complete")?
-            .to_bytes();
-        Ok(Answer {
-            status: head.status,
-            headers: head.headers,
-            body,
-        })
+        Answer::read(self.open(call).await?).await
     }
 
     /// Sends a call and returns when the answer begins; its body is yet to come.
-    pub async fn open(&self, call: Call<'_>) -> Result<Response<Incoming>, Failure> {
-        let request = self.signed(call)?;
-        let stream = self.connect().await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .context("cannot speak to the endpoint")?;
-        // It ends with the answer's body, or when that is dropped.
-        tokio::spawn(connection);
-        sender.send_request(request).await.map_err(|error| {
-            Failure::new(
-                Kind::Bug,
-                anyhow!(error).context("the endpoint broke the connection off"),
-            )
-        })
-    }
-
-    fn signed(&self, call: Call<'_>) -> Result<Request<Full<Bytes>>, Failure> {
+    pub async fn open(&self, call: Call<'_>) -> Result<Reply, Failure> {
+        let pool = self.pool(call.service);
         let mut request = Request::builder().method(call.method).uri(call.target);
         for (name, value) in call.headers {
             request = request.header(name, value);
@@ -172,7 +182,8 @@ impl Client {
             .map_err(|error| Failure::mistake(format!("this cannot be sent: {error}")))?;
         let (mut parts, ()) = request.into_parts();
         self.sign(&mut parts, call.service, Some(&call.body))?;
-        Ok(Request::from_parts(parts, Full::new(call.body)))
+        let request = Request::from_parts(parts, body::full(call.body));
+        Ok(pool.send(request, Patience::WORK).await?)
     }
 
     /// Names host and client, and signs. Without a payload the body is one that is
@@ -183,7 +194,7 @@ impl Client {
         service: &str,
         payload: Option<&[u8]>,
     ) -> Result<(), Failure> {
-        let host = self.endpoint.authority();
+        let host = self.pool(service).endpoint().authority();
         let host = host
             .parse()
             .map_err(|_| Failure::mistake(format!("{host:?} is not the name of a host")))?;
@@ -192,42 +203,34 @@ impl Client {
         parts
             .headers
             .insert(USER_AGENT, HeaderValue::from_static(agent));
-        let signing = Signing {
+        match payload {
+            Some(payload) => sigv4::sign(parts, payload, self.signing(service)),
+            None => sigv4::sign_streamed(parts, self.signing(service)),
+        }
+        .map_err(|error| Failure::new(Kind::Mistake, error))
+    }
+
+    /// With what a request to a service is signed now.
+    pub fn signing<'a>(&'a self, service: &'a str) -> Signing<'a> {
+        Signing {
             credentials: &self.credentials,
             region: &self.region,
             service,
             now: Timestamp::now(),
-        };
-        match payload {
-            Some(payload) => sigv4::sign(parts, payload, signing),
-            None => sigv4::sign_streamed(parts, signing),
         }
-        .map_err(|error| Failure::new(Kind::Mistake, error))
     }
 
     pub fn region(&self) -> &str {
         &self.region
     }
+}
 
-    pub async fn connect(&self) -> Result<TcpStream, Failure> {
-        let Endpoint { host, port, own } = &self.endpoint;
-        let address = (host.trim_matches(['[', ']']), *port);
-        let refused = |error: std::io::Error| {
-            if *own {
-                Failure::mistake(format!(
-                    "no engine answers at {host}:{port}; the last one on this data directory did not stop in order"
-                ))
-                .hint("start one: squall up")
-            } else {
-                Failure::mistake(format!("nothing answers at {host}:{port}: {error}"))
-            }
-        };
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address))
-            .await
-            .map_err(|_| refused(std::io::ErrorKind::TimedOut.into()))?
-            .map_err(refused)?;
-        let _ = stream.set_nodelay(true);
-        Ok(stream)
+impl From<TransportError> for Failure {
+    fn from(error: TransportError) -> Self {
+        match error {
+            TransportError::Connect(failure) => failure,
+            other => Self::new(Kind::Bug, anyhow!(other.line())),
+        }
     }
 }
 
@@ -244,29 +247,17 @@ pub fn running(global: &Global) -> Result<(Address, Credentials), Failure> {
     address.zip(credentials).ok_or_else(none)
 }
 
-impl Endpoint {
-    fn parse(url: &str) -> Result<Self, Failure> {
-        let bad = |why: &str| Failure::mistake(format!("{url:?} is not a usable endpoint: {why}"));
-        let uri: Uri = url.parse().map_err(|_| bad("it is not a URL"))?;
-        let host = uri.host().ok_or_else(|| bad("it has no host"))?.to_owned();
-        match uri.scheme_str() {
-            Some("http") => Ok(Self {
-                host,
-                port: uri.port_u16().unwrap_or(80),
-                own: false,
-            }),
-            Some("https") => Err(bad("https is not built into this command line yet")
-                .hint("for AWS itself use the aws CLI")),
-            _ => Err(bad("it must begin with http://")),
-        }
-    }
-
-    fn authority(&self) -> String {
-        format!("{}:{}", self.host, self.port)
-    }
-}
-
 impl Answer {
+    /// Waits for the rest of an answer.
+    pub async fn read(mut reply: Reply) -> Result<Self, Failure> {
+        let body = reply.whole(ANSWER_BYTES).await?;
+        Ok(Self {
+            status: reply.status,
+            headers: reply.headers,
+            body,
+        })
+    }
+
     /// The body as JSON, or the error that it is.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         if !self.status.is_success() {
@@ -374,20 +365,6 @@ mod tests {
             let failure = answer.failure();
             assert_eq!(failure.kind.code(), code);
             assert_eq!(failure.to_string(), text);
-        }
-    }
-
-    #[test]
-    fn endpoints_are_read() {
-        let endpoint = Endpoint::parse("http://[::1]:4566/").unwrap();
-        assert_eq!(endpoint.authority(), "[::1]:4566");
-        assert_eq!(Endpoint::parse("http://x").unwrap().port, 80);
-        for bad in ["", "x", "ftp://x", "https://lambda.us-east-1.amazonaws.com"] {
-            assert_eq!(
-                Endpoint::parse(bad).unwrap_err().kind,
-                Kind::Mistake,
-                "{bad}"
-            );
         }
     }
 }

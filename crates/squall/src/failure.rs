@@ -14,6 +14,10 @@ pub enum Kind {
     Mistake,
     /// A limit or a throttle; later, or smaller, it may work.
     Refused,
+    /// All is done that could be: some items of a map failed.
+    ItemsFailed,
+    /// A map ended before all was done, and keeps what was.
+    Stopped,
     /// The user ended it.
     Interrupted,
     /// Ours.
@@ -26,6 +30,8 @@ impl Kind {
             Self::Function => 1,
             Self::Mistake => 2,
             Self::Refused => 3,
+            Self::ItemsFailed => 4,
+            Self::Stopped => 5,
             // 128 and the number of SIGINT, as shells have it.
             Self::Interrupted => 130,
             // What sysexits.h calls an internal software error.

@@ -2,11 +2,13 @@
 //! exit codes and output; what an engine does lives in the crates below.
 //!
 //! Reading order: [`args`] says what can be asked, [`commands`] holds one file for
-//! each answer, [`client`] speaks to an engine over the AWS wire, [`s3`] moves
-//! objects over it and [`transfer`] many files, [`place`] says what a path means,
-//! [`failure`] how a command ends badly.
+//! each answer, [`client`] speaks to an engine or to AWS over [`remote`], which finds
+//! the way there and invokes functions, [`s3`] moves objects and [`transfer`] many
+//! files, [`place`] says what a path means, [`failure`] how a command ends badly.
+//! [`bootstrap`] is another life: as the runtime of a Lambda function.
 
 mod args;
+mod bootstrap;
 mod client;
 mod commands;
 mod failure;
@@ -15,6 +17,7 @@ mod machine;
 mod output;
 mod place;
 mod progress;
+mod remote;
 mod s3;
 mod span;
 mod transfer;
@@ -33,6 +36,9 @@ fn main() -> ExitCode {
     // Before anything else: the jail is built in a process that has no threads.
     if std::env::args_os().nth(1).is_some_and(|word| word == JAIL) {
         sandbox::jail::main();
+    }
+    if bootstrap::is_wanted() {
+        return bootstrap::run();
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -60,7 +66,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Env => commands::env::run(&global),
         Command::Doctor => commands::doctor::run(&global),
         Command::Invoke(args) => client::block_on(commands::invoke::run(&global, args)),
-        Command::Map(args) => commands::map::run(&global, &args),
+        Command::Jobs(args) => commands::jobs::run(&global, args),
+        Command::Replay(args) => commands::jobs::replay::run(&global, &args),
+        Command::Map(args) => commands::map::run(&global, args),
         Command::Logs(args) => client::block_on(commands::logs::run(&global, args)),
         Command::Ps => client::block_on(commands::ps::run(&global)),
         Command::Functions => client::block_on(commands::functions::run(&global)),
@@ -70,6 +78,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Rm(args) => client::block_on(commands::rm::run(&global, args)),
         Command::Mb(args) => client::block_on(commands::buckets::make(&global, args)),
         Command::Rb(args) => client::block_on(commands::buckets::remove(&global, args)),
+        Command::Routes(args) => client::block_on(commands::routes::run(&global, args)),
         Command::Schedules(args) => client::block_on(commands::schedules::run(&global, args)),
         Command::Events(args) => client::block_on(commands::events::run(&global, args)),
         Command::Clock(args) => client::block_on(commands::clock::run(&global, args)),

@@ -171,7 +171,7 @@ fn rate(per_second: f64) -> String {
 }
 
 /// `12 s`, `3:05`, `1:02:03`.
-fn left(time: Duration) -> String {
+pub fn left(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..60 => format!("{seconds} s"),

@@ -2,8 +2,7 @@
 //!
 //! Reading order: [`call`] sends a request until it is answered for good; [`api`]
 //! has one function for each operation; [`upload`] and [`download`] move files in
-//! parts, in parallel and in bounded memory. Below: [`pool`] connections,
-//! [`payload`] what is sent, [`checksum`] what vouches for it, [`xml`] documents,
+//! parts, in parallel and in bounded memory. Below: [`payload`] what is sent, [`checksum`] what vouches for it, [`xml`] documents,
 //! [`error`] and [`backoff`].
 
 mod api;
@@ -13,7 +12,6 @@ pub mod checksum;
 mod download;
 mod error;
 mod payload;
-mod pool;
 mod upload;
 mod xml;
 
@@ -21,7 +19,7 @@ mod xml;
 mod tests;
 
 pub use api::{DELETE_AT_ONCE, Headers};
-pub use call::S3;
+pub use call::{S3, object_path};
 pub use error::S3Error;
 pub use upload::part_size;
 pub use xml::{BucketLine, Doomed, Listed};

@@ -54,6 +54,18 @@ pub struct Config {
     pub answer_stall_seconds: u64,
     /// Memory for the bodies of large requests that are read or worked on at one time.
     pub request_memory_mb: u64,
+    /// The most that a table sent to a route may have.
+    pub map_body_bytes: u64,
+    /// Memory for the items of one table; more of it waits on disk.
+    pub map_memory_mb: u64,
+    /// Tables that are worked on at one time while their clients wait.
+    pub map_requests: usize,
+    /// How long a client may wait for its table.
+    pub map_seconds: u64,
+    /// Tables that are worked on at one time and that nobody waits for.
+    pub map_jobs: usize,
+    /// Tables that nobody waits for and that are not done.
+    pub map_queued_jobs: usize,
     /// How long a stop waits for what is running.
     pub shutdown_seconds: u64,
     pub limits: Limits,
@@ -89,6 +101,12 @@ impl Default for Config {
             body_stall_seconds: 30,
             answer_stall_seconds: 300,
             request_memory_mb: 1024,
+            map_body_bytes: 4 << 30,
+            map_memory_mb: 256,
+            map_requests: 16,
+            map_seconds: 900,
+            map_jobs: 2,
+            map_queued_jobs: 1000,
             shutdown_seconds: 20,
             limits: Limits::default(),
         }

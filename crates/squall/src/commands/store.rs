@@ -6,8 +6,6 @@ use std::ops::ControlFlow;
 use anyhow::{Context, anyhow};
 use bytes::{Bytes, BytesMut};
 use http::Method;
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use serde::Deserialize;
 use store::{CheckProgress, CheckReport, OpenError};
 
@@ -16,6 +14,7 @@ use crate::client::{self, Answer, Call, Client};
 use crate::failure::{Failure, Kind};
 use crate::output;
 use crate::progress::Spinner;
+use crate::remote::Reply;
 use crate::transfer::count;
 
 /// Damage and orphans that are listed one by one.
@@ -68,7 +67,7 @@ async fn engine(global: &Global) -> Result<Option<Client>, Failure> {
     }
     let client = Client::find(global)?;
     // One that was killed left its address behind.
-    Ok(client.connect().await.is_ok().then_some(client))
+    Ok(client.pool("squall").answers().await.then_some(client))
 }
 
 async fn by_engine(client: &Client, spinner: Spinner) -> Result<CheckReport, Failure> {
@@ -79,18 +78,12 @@ async fn by_engine(client: &Client, spinner: Spinner) -> Result<CheckReport, Fai
         headers: vec![],
         body: Bytes::new(),
     };
-    let (head, mut body) = client.open(call).await?.into_parts();
-    if !head.status.is_success() {
-        let body = body.collect().await.context("the answer broke off")?;
-        let answer = Answer {
-            status: head.status,
-            headers: head.headers,
-            body: body.to_bytes(),
-        };
-        return Err(answer.failure());
+    let mut reply = client.open(call).await?;
+    if !reply.status.is_success() {
+        return Err(Answer::read(reply).await?.failure());
     }
     let mut pending = BytesMut::new();
-    while let Some(line) = next_line(&mut body, &mut pending).await? {
+    while let Some(line) = next_line(&mut reply, &mut pending).await? {
         let line: Line = serde_json::from_slice(&line).context("the answer is not as expected")?;
         match line {
             Line::Progress(done) => spinner.set(progress(&done)),
@@ -101,7 +94,7 @@ async fn by_engine(client: &Client, spinner: Spinner) -> Result<CheckReport, Fai
     Err(anyhow!("the engine ended the check without a report").into())
 }
 
-async fn next_line(body: &mut Incoming, pending: &mut BytesMut) -> Result<Option<Bytes>, Failure> {
+async fn next_line(reply: &mut Reply, pending: &mut BytesMut) -> Result<Option<Bytes>, Failure> {
     loop {
         if let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
             let line = pending.split_to(end + 1).freeze();
@@ -110,13 +103,8 @@ async fn next_line(body: &mut Incoming, pending: &mut BytesMut) -> Result<Option
             }
             continue;
         }
-        match body.frame().await {
-            Some(frame) => {
-                let frame = frame.context("the answer broke off")?;
-                if let Ok(data) = frame.into_data() {
-                    pending.extend_from_slice(&data);
-                }
-            }
+        match reply.piece().await? {
+            Some(piece) => pending.extend_from_slice(&piece),
             None if pending.is_empty() => return Ok(None),
             None => return Ok(Some(pending.split().freeze())),
         }

@@ -9,14 +9,16 @@ use super::call::{Ask, S3, object_path};
 use super::checksum::{self, Expected};
 use super::error::S3Error;
 use super::payload::Payload;
-use super::pool::Reply;
 use super::xml::{
     self, BucketLine, Doomed, ListPage, Listed, NotDeleted, Part, VersionPage, unquoted,
 };
 use crate::args::ObjectArgs;
+use crate::remote::Reply;
 
 /// What one request may remove.
 pub const DELETE_AT_ONCE: usize = 1_000;
+/// Objects that are read whole into memory: answers of functions.
+const WHOLE_BYTES: usize = 512 << 20;
 /// What one request may copy.
 const COPY_AT_ONCE: u64 = 5 << 30;
 /// Copied in parts, an object is cut into these.
@@ -84,7 +86,7 @@ impl S3 {
 
     pub async fn has_bucket(&self, bucket: &str) -> Result<bool, S3Error> {
         match self.call(&Ask::bucket(Method::HEAD, bucket)).await {
-            Ok(mut reply) => reply.document().await.map(|_| true),
+            Ok(mut reply) => Ok(reply.document().await.map(|_| true)?),
             Err(S3Error::Answered { status, .. }) if status == StatusCode::NOT_FOUND => Ok(false),
             Err(error) => Err(error),
         }
@@ -172,6 +174,22 @@ impl S3 {
         let head = Head::read(&reply)?;
         reply.document().await?;
         Ok(head)
+    }
+
+    /// An object of bytes that are in memory.
+    pub async fn put_bytes(&self, to: (&str, &str), bytes: Bytes) -> Result<(), S3Error> {
+        let payload = Payload::Bytes(bytes);
+        let sum = checksum::spelled(payload.crc().await?);
+        let ask = Ask::object(Method::PUT, to.0, to.1)
+            .header(checksum::HEADER, sum)
+            .payload(payload);
+        self.finish(&ask).await.map(drop)
+    }
+
+    /// All of an object, in memory.
+    pub async fn get_bytes(&self, from: (&str, &str)) -> Result<Bytes, S3Error> {
+        let mut reply = self.get(from.0, from.1, None).await?;
+        Ok(reply.whole(WHOLE_BYTES).await?)
     }
 
     /// All of an object, or a stretch of the one that has this entity tag.

@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 use super::backoff::{self, ATTEMPTS};
 use super::error::S3Error;
 use super::payload::{Meter, Payload};
-use super::pool::{Pool, Reply};
 use super::xml;
 use crate::client::Client;
 use crate::progress::Progress;
+use crate::remote::{Patience, Pool, Reply};
 
 /// Bodies up to here are signed; larger ones have a checksum that is.
 const SIGNED_BYTES: u64 = 64 << 10;
@@ -21,6 +21,7 @@ const SIGNED_BYTES: u64 = 64 << 10;
 /// Buckets and objects at an endpoint.
 #[derive(Debug, Clone)]
 pub struct S3 {
+    client: Client,
     pool: Arc<Pool>,
     transfers: Arc<Semaphore>,
     parallel: usize,
@@ -106,7 +107,8 @@ impl S3 {
     /// `parallel` transfers at once.
     pub fn new(client: Client, parallel: usize) -> Self {
         Self {
-            pool: Pool::new(client),
+            pool: client.pool("s3"),
+            client,
             transfers: Arc::new(Semaphore::new(parallel)),
             parallel,
             cancel: CancellationToken::new(),
@@ -114,7 +116,7 @@ impl S3 {
     }
 
     pub fn region(&self) -> &str {
-        self.pool.client().region()
+        self.client.region()
     }
 
     pub fn parallel(&self) -> usize {
@@ -192,7 +194,10 @@ impl S3 {
     async fn once(&self, ask: &Ask, progress: &Arc<Progress>) -> Result<Reply, S3Error> {
         let meter = Meter::new(progress);
         let answered = match self.request(ask, &meter) {
-            Ok(request) => self.pool.send(request).await,
+            Ok(request) => {
+                let sent = self.pool.send(request, Patience::OBJECTS).await;
+                sent.map_err(S3Error::from)
+            }
             Err(error) => Err(error),
         };
         let failed = match answered {
@@ -223,8 +228,7 @@ impl S3 {
             Payload::Bytes(bytes) if length <= SIGNED_BYTES => Some(&bytes[..]),
             _ => None,
         };
-        self.pool
-            .client()
+        self.client
             .sign(&mut parts, "s3", signed)
             .map_err(|failure| S3Error::Unsendable(failure.message()))?;
         Ok(Request::from_parts(parts, ask.payload.body(meter)))
@@ -236,7 +240,7 @@ async fn refusal(mut reply: Reply) -> S3Error {
     let status = reply.status;
     let document = match reply.document().await {
         Ok(document) => document,
-        Err(error) => return error,
+        Err(error) => return error.into(),
     };
     let found = xml::error(&document);
     let (code, message) = match (found, status) {

@@ -176,7 +176,7 @@ struct Stretch<'a> {
     from: (&'a str, &'a str),
     etag: &'a str,
     left: Range<u64>,
-    reply: Option<super::pool::Reply>,
+    reply: Option<crate::remote::Reply>,
     failures: u32,
 }
 

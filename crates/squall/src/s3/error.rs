@@ -5,6 +5,7 @@ use std::io;
 use http::StatusCode;
 
 use crate::failure::{Failure, Kind};
+use crate::remote::TransportError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum S3Error {
@@ -107,6 +108,17 @@ impl S3Error {
             cause = error.source();
         }
         text
+    }
+}
+
+impl From<TransportError> for S3Error {
+    fn from(error: TransportError) -> Self {
+        match error {
+            TransportError::Connect(failure) => Self::Connect(failure),
+            TransportError::Broken(error) => Self::Broken(error),
+            TransportError::Silent => Self::Silent,
+            TransportError::TooLong { .. } => Self::Garbled(error.to_string()),
+        }
     }
 }
 

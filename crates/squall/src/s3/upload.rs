@@ -129,7 +129,7 @@ impl S3 {
                 .header(checksum::HEADER, checksum::spelled(sum))
                 .payload(payload.clone());
             let mut reply = self.call_watched(&target.headers.on(ask), progress).await?;
-            reply.document().await.map(drop)
+            Ok(reply.document().await.map(drop)?)
         };
         self.unless_cancelled(put).await
     }

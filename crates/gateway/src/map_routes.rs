@@ -1,0 +1,162 @@
+//! Routes of type map over the engine in this process: which route a request is for,
+//! whether a page of another origin may ask, and whether the answer is waited for.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use aws_wire::{Body, body};
+use bytes::Bytes;
+use engine::InProcess;
+use http::request::Parts;
+use http::{HeaderValue, Method, Response};
+use map::journal::FunctionFacts;
+use map::options::Width;
+use map::run::{Broken, NoExchange};
+use types::{Architecture, FunctionName, FunctionVersion, Qualifier, RequestId};
+
+use crate::cors;
+use crate::map_service::{Call, Facts, Functions, Jobs, MapService, Refusal};
+use crate::routes::{Route, Routes};
+
+/// The service of the engine in this process, and its jobs. Nothing is handed over by
+/// a bucket here: what an instance can hold can be sent to it.
+pub type EngineMap = MapService<InProcess, NoExchange>;
+pub type EngineJobs = Jobs<InProcess, NoExchange>;
+
+/// Serves routes.
+#[derive(Debug)]
+pub struct MapRoutes {
+    routes: Arc<Routes>,
+    service: EngineMap,
+    jobs: EngineJobs,
+}
+
+/// A route that a request is for.
+#[derive(Debug)]
+pub struct Found {
+    route: Arc<Route>,
+    /// The path below the route.
+    below: String,
+    request_id: RequestId,
+}
+
+/// Why a body did not come to its end.
+#[derive(Debug, Clone, Copy)]
+pub enum GivenUp {
+    Stalled,
+    Broken,
+}
+
+impl Found {
+    /// The answer to a request whose body was given up.
+    pub fn refuse(&self, why: GivenUp) -> Response<Body> {
+        let refusal = match why {
+            GivenUp::Stalled => Refusal::Stalled,
+            GivenUp::Broken => Refusal::Broken,
+        };
+        refusal.respond(self.request_id)
+    }
+}
+
+impl MapRoutes {
+    pub fn new(routes: Arc<Routes>, service: EngineMap, jobs: EngineJobs) -> Self {
+        Self {
+            routes,
+            service,
+            jobs,
+        }
+    }
+
+    /// The route for a request, if there is one.
+    pub fn find(&self, parts: &Parts) -> Option<Found> {
+        let (route, below) = self.routes.find(parts.uri.path())?;
+        Some(Found {
+            route,
+            below: below.to_owned(),
+            request_id: RequestId::random(),
+        })
+    }
+
+    pub async fn handle<B>(&self, found: &Found, parts: &Parts, body: B) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes, Error = io::Error> + Send + Unpin,
+    {
+        let rules = found.route.cors();
+        if let Some(rules) = &rules
+            && cors::is_preflight(parts)
+        {
+            let mut response = Response::new(body::empty());
+            *response.headers_mut() = cors::preflight(rules, parts);
+            return response;
+        }
+        let call = Call {
+            parts,
+            route: &found.route.map,
+            base: found.route.path.as_str(),
+            request_id: found.request_id,
+            time: None,
+        };
+        let mut response = if !found.below.is_empty() {
+            self.jobs.show(&call, &found.below).await
+        } else if self.jobs.is_for(parts) {
+            self.jobs.accept(&call, body).await
+        } else {
+            self.service.handle(&call, body).await
+        };
+        let headers = response.headers_mut();
+        let id = found.request_id.to_string();
+        let id = HeaderValue::from_str(&id).expect("a UUID is a valid header value");
+        headers.insert("x-amzn-requestid", id);
+        if let Some(rules) = &rules {
+            cors::decorate(rules, parts, headers);
+        }
+        if parts.method == Method::HEAD {
+            *response.body_mut() = body::empty();
+        }
+        response
+    }
+}
+
+impl Functions for InProcess {
+    async fn facts(
+        &self,
+        function: &FunctionName,
+        qualifier: Option<&Qualifier>,
+    ) -> Result<Facts, Broken> {
+        let catalog = self.engine().catalog();
+        let version = catalog.resolve(function, qualifier);
+        let version = version.ok_or_else(|| Broken::NotFound {
+            arn: catalog.arn(function, qualifier),
+        })?;
+        let granted = usize::try_from(self.granted(function)).unwrap_or(usize::MAX);
+        let granted = NonZeroUsize::new(granted).ok_or(Broken::Throttled)?;
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Ok(Facts {
+            memory_mb: version.memory_mb,
+            arm: version.architecture == Architecture::Arm64,
+            width: Width::Learned {
+                cores: cores.min(granted),
+                most: granted,
+            },
+            most_payload: Self::MOST_BYTES,
+            revision: version.revision_id.clone(),
+            identity: identity(&version),
+        })
+    }
+}
+
+fn identity(version: &FunctionVersion) -> FunctionFacts {
+    FunctionFacts {
+        code_sha256: version.code.sha256.clone(),
+        handler: version.handler.clone(),
+        runtime: version.runtime.to_string(),
+        architecture: format!("{:?}", version.architecture),
+        layers: version
+            .layers
+            .iter()
+            .map(|layer| layer.arn.to_string())
+            .collect(),
+        environment: version.environment.clone(),
+    }
+}

@@ -1,0 +1,125 @@
+//! The work on one job that is not waited for, from its body to its outcome.
+
+use std::sync::Arc;
+
+use map::input::Input;
+use map::journal::{Identity, Journal};
+use map::run::Exchange;
+use store::jobs::{JobBook, JobId};
+use tokio_util::sync::CancellationToken;
+use types::RequestId;
+
+use super::accept::Kind;
+use super::answer::Done;
+use super::asked::Asked;
+use super::functions::Functions;
+use super::job_files::{JobFiles, Outcome, Recipe};
+use super::jobs::{Desk, read};
+use super::refusal::Refusal;
+
+impl<I: Functions, X: Exchange + 'static> Desk<I, X> {
+    /// Works until there is an outcome, or until the end of the process comes first.
+    pub async fn work(&self, id: &JobId, cancel: &CancellationToken) {
+        let done = match cancel.run_until_cancelled(self.turns.acquire()).await {
+            Some(Ok(_turn)) => self.attempt(id, cancel).await,
+            Some(Err(_)) | None => Err(Refusal::Cancelled),
+        };
+        if done.is_err() && self.end.is_cancelled() {
+            // It goes on at the next start, unless it was cancelled in time.
+            let put_back = |book: &JobBook, id: JobId| {
+                let job = book.find(&id)?;
+                if job.cancel {
+                    Ok(())
+                } else {
+                    book.put_back(&id)
+                }
+            };
+            if let Err(error) = self.book(put_back, id.clone()).await {
+                tracing::warn!(job = %id, %error, "the book was not told that a job goes on");
+            }
+            return;
+        }
+        let outcome = match done {
+            Ok(outcome) => outcome,
+            Err(refusal) => {
+                self.note(id, &refusal).await;
+                Outcome::Error {
+                    status: refusal.status().as_u16(),
+                    error: refusal.shown(RequestId::random()),
+                }
+            }
+        };
+        let files = JobFiles::of(self.book.folder(id));
+        if let Err(refusal) = read(move || files.conclude(&outcome)).await {
+            tracing::error!(job = %id, %refusal, "the outcome of a job could not be kept");
+        }
+    }
+
+    async fn attempt(&self, id: &JobId, cancel: &CancellationToken) -> Result<Outcome, Refusal> {
+        let job = self.book(|book, id| book.find(&id), id.clone()).await;
+        let job = job.map_err(|error| Refusal::internal("a job is not in the book", &error))?;
+        let recipe: Recipe = serde_json::from_str(&job.recipe)
+            .map_err(|error| Refusal::internal("a job's recipe cannot be read", &error))?;
+        let asked = Asked::read(&recipe.asked)?;
+        let plan = self.inner.plan(asked, recipe.route.target()).await?;
+
+        let files = JobFiles::of(self.book.folder(id));
+        let input = Input::file(files.body());
+        let input = match &recipe.media_type {
+            Some(media_type) => input.media_type(media_type),
+            None => input,
+        };
+        let collecting = self.inner.collect(&plan, input);
+        let data = cancel.run_until_cancelled(collecting).await;
+        let data = data.unwrap_or(Err(Refusal::Cancelled))?;
+
+        let identity = Identity::of(&plan.facts.identity, plan.item);
+        let items = data.len() as u64;
+        let (book, known) = (Arc::clone(&self.book), id.clone());
+        let resume = move || Journal::resume(&book, &known, &identity, items, false);
+        let journal = tokio::task::spawn_blocking(resume).await;
+        let journal = journal
+            .map_err(|error| Refusal::internal("a job could not begin", &error))?
+            .map_err(|error| Refusal::internal("a job could not begin", &error))?;
+        let done = self.inner.run(&plan, data, journal, cancel.clone()).await?;
+        done.check(&plan.asked)?;
+
+        let kind = Kind::named(&recipe.kind).unwrap_or(Kind::Csv);
+        let kept = tokio::task::spawn_blocking(move || keep(&files, &done, kind)).await;
+        kept.map_err(|error| Refusal::internal("a table was not made", &error))?
+    }
+
+    /// Lets the book know of a job that did not come to be run.
+    async fn note(&self, id: &JobId, refusal: &Refusal) {
+        if matches!(refusal, Refusal::Cancelled) {
+            return;
+        }
+        let give_up = |book: &JobBook, (id, why): (JobId, String)| {
+            let waits = !book.find(&id)?.state.is_over();
+            if waits {
+                book.give_up(&id, &why)
+            } else {
+                Ok(())
+            }
+        };
+        let noted = self.book(give_up, (id.clone(), refusal.to_string())).await;
+        if let Err(error) = noted {
+            tracing::warn!(job = %id, %error, "the book of jobs was not told how a job ended");
+        }
+    }
+}
+
+/// Brings the results together and puts them on the disk.
+fn keep(files: &JobFiles, done: &Done, kind: Kind) -> Result<Outcome, Refusal> {
+    let table = done.table()?;
+    let failures = done.failures();
+    files
+        .keep_table(&table, kind, failures.as_deref())
+        .map_err(|error| Refusal::internal("a table could not be kept", &error))?;
+    Ok(Outcome::Table {
+        kind: kind.name().to_owned(),
+        items: done.data.len(),
+        failed: done.finished.failures.len(),
+        failures,
+    })
+}

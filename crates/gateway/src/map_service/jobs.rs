@@ -1,0 +1,307 @@
+//! Jobs that are not waited for: `Prefer: respond-async`. A job is accepted once its
+//! body is on the disk and it stands in the book; it is worked on until it has an
+//! outcome, whatever happens to the process meanwhile.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_wire::Body;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName, LOCATION};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode};
+use http_body_util::BodyExt;
+use map::run::Exchange;
+use parking_lot::Mutex;
+use serde_json::json;
+use store::StoreError;
+use store::jobs::{JobBook, JobId, JobState, Keep, NewJob};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::functions::Functions;
+use super::job_files::{JobFiles, Recipe};
+use super::plan::not_kept;
+use super::refusal::{Refusal, error_response};
+use super::service::{Call, Inner, MapService};
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+const ASYNC: &str = "respond-async";
+/// Whose jobs these are, in the book.
+pub(crate) const MAKER: &str = "service";
+/// Jobs of the book that are looked at for some that are to go on.
+const LOOKED_AT: usize = 100_000;
+/// How often the book is relieved of what is too much.
+const PRUNING: Duration = Duration::from_hours(1);
+
+/// What jobs that are not waited for may take.
+#[derive(Debug, Clone)]
+pub struct JobSettings {
+    /// That are worked on at one time.
+    pub at_once: usize,
+    /// That wait or are worked on; more are refused.
+    pub most: usize,
+}
+
+/// Takes jobs, works on them, and shows them. A clone is another handle.
+#[derive(Debug)]
+pub struct Jobs<I, X> {
+    pub(super) desk: Arc<Desk<I, X>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Desk<I, X> {
+    pub inner: Arc<Inner<I, X>>,
+    pub book: Arc<JobBook>,
+    settings: JobSettings,
+    pub turns: Semaphore,
+    /// Of those that wait or are worked on.
+    pub under_way: Mutex<HashMap<String, CancellationToken>>,
+    /// The end of all that is under way: it goes on at the next start.
+    pub end: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl<I, X> Clone for Jobs<I, X> {
+    fn clone(&self) -> Self {
+        Self {
+            desk: Arc::clone(&self.desk),
+        }
+    }
+}
+
+impl<I: Functions, X: Exchange + 'static> Jobs<I, X> {
+    /// Takes jobs for a service.
+    pub fn new(service: &MapService<I, X>, book: Arc<JobBook>, settings: JobSettings) -> Self {
+        Self {
+            desk: Arc::new(Desk {
+                inner: Arc::clone(&service.inner),
+                book,
+                turns: Semaphore::new(settings.at_once),
+                settings,
+                under_way: Mutex::default(),
+                end: CancellationToken::new(),
+                tasks: TaskTracker::new(),
+            }),
+        }
+    }
+
+    /// Goes on with what an earlier process left, and keeps the book from growing.
+    pub async fn start(&self) -> Result<(), StoreError> {
+        let left = self.desk.book(JobBook::list, LOOKED_AT).await?;
+        for job in left.into_iter().rev() {
+            let files = JobFiles::of(self.desk.book.folder(&job.id));
+            if job.maker != MAKER || job.cancel || job.state == JobState::Cancelled {
+                continue;
+            }
+            if files.is_open() {
+                tracing::info!(job = %job.id, "a job of the map goes on");
+                self.begin(job.id);
+            } else if job.state == JobState::Waiting {
+                // Its client was never told that it was accepted.
+                let given_up = self.desk.book.give_up(&job.id, "its data did not come");
+                if let Err(error) = given_up {
+                    tracing::warn!(%error, job = %job.id, "a job could not be given up");
+                }
+            }
+        }
+        let desk = Arc::clone(&self.desk);
+        self.desk.tasks.spawn(async move {
+            let end = desk.end.clone();
+            while end
+                .run_until_cancelled(tokio::time::sleep(PRUNING))
+                .await
+                .is_some()
+            {
+                match desk
+                    .book(|book, keep| book.prune(&keep), Keep::default())
+                    .await
+                {
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(%error, "the book of jobs could not be pruned"),
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Stops all that is under way, so that it can go on later.
+    pub async fn stop(&self) {
+        self.desk.end.cancel();
+        self.desk.tasks.close();
+        self.desk.tasks.wait().await;
+    }
+
+    fn begin(&self, id: JobId) {
+        let cancel = self.desk.end.child_token();
+        let key = id.to_string();
+        self.desk
+            .under_way
+            .lock()
+            .insert(key.clone(), cancel.clone());
+        let desk = Arc::clone(&self.desk);
+        self.desk.tasks.spawn(async move {
+            desk.work(&id, &cancel).await;
+            desk.under_way.lock().remove(&key);
+        });
+    }
+
+    /// Whether a request wants to be answered before its work is done.
+    pub fn is_for(&self, parts: &Parts) -> bool {
+        let all = parts.headers.get_all(PREFER).iter();
+        let mut preferences = all.filter_map(|value| value.to_str().ok());
+        preferences.any(|text| {
+            let mut names = text.split([',', ';']).map(str::trim);
+            names.any(|name| name.eq_ignore_ascii_case(ASYNC))
+        })
+    }
+
+    /// Answers when the job will be done whatever happens.
+    pub async fn accept<B>(&self, call: &Call<'_>, body: B) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes, Error = io::Error> + Unpin,
+    {
+        if call.parts.method == Method::OPTIONS {
+            return super::service::options();
+        }
+        match self.take(call, body).await {
+            Ok(id) => accepted(call, &id),
+            Err(refusal) => refusal.respond(call.request_id),
+        }
+    }
+
+    async fn take<B>(&self, call: &Call<'_>, body: B) -> Result<JobId, Refusal>
+    where
+        B: http_body::Body<Data = Bytes, Error = io::Error> + Unpin,
+    {
+        let head = self.desk.inner.head(call)?;
+        // A function that is not there is better known now than later.
+        let target = &head.target;
+        let invoke = &self.desk.inner.invoke;
+        let facts = invoke.facts(&target.function, target.qualifier.as_ref());
+        facts.await?;
+        let waiting = self.desk.under_way.lock().len();
+        if waiting >= self.desk.settings.most {
+            return Err(Refusal::QueueFull { waiting });
+        }
+        let settings = &self.desk.inner.settings;
+        let spooled = spool(body, &settings.scratch, settings.body_bytes).await?;
+        let media_type = call.parts.headers.get(CONTENT_TYPE);
+        let media_type = media_type.filter(|_| head.format.is_some());
+        let recipe = Recipe {
+            base: call.base.to_owned(),
+            route: call.route.clone(),
+            asked: head.pairs,
+            media_type: media_type.and_then(|value| Some(value.to_str().ok()?.to_owned())),
+            kind: head.kind.name().to_owned(),
+        };
+        let job = NewJob {
+            maker: MAKER,
+            function: head.target.function.to_string(),
+            input: format!("{} {}", call.parts.method, call.base),
+            recipe: serde_json::to_string(&recipe).expect("texts and maps of texts become JSON"),
+            items: 0,
+        };
+        let desk = Arc::clone(&self.desk);
+        let kept = tokio::task::spawn_blocking(move || {
+            let id = desk.book.accept(&job)?;
+            let files = JobFiles::of(desk.book.folder(&id));
+            files.begin(&spooled).map_err(|source| StoreError::Io {
+                action: "keep the data of",
+                path: spooled.to_path_buf(),
+                source,
+            })?;
+            Ok::<_, StoreError>(id)
+        });
+        let kept = kept.await;
+        let kept = kept.map_err(|error| Refusal::internal("a job was not accepted", &error))?;
+        let id = kept.map_err(|error| Refusal::internal("a job was not accepted", &error))?;
+        self.begin(id.clone());
+        Ok(id)
+    }
+}
+
+impl<I: Send + Sync + 'static, X: Send + Sync + 'static> Desk<I, X> {
+    /// Asks the book, on a thread that may wait for the disk.
+    pub async fn book<A, R>(
+        &self,
+        ask: impl FnOnce(&JobBook, A) -> R + Send + 'static,
+        about: A,
+    ) -> R
+    where
+        A: Send + 'static,
+        R: Send + 'static,
+    {
+        let book = Arc::clone(&self.book);
+        let asked = tokio::task::spawn_blocking(move || ask(&book, about)).await;
+        asked.expect("the book of jobs does not panic")
+    }
+}
+
+/// Reads files, on a thread that may wait for the disk.
+pub(super) async fn read<T: Send + 'static>(
+    read: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Refusal> {
+    let done = tokio::task::spawn_blocking(read).await;
+    let done = done.unwrap_or_else(|error| Err(io::Error::other(error)));
+    done.map_err(|error| Refusal::internal("the files of a job could not be read", &error))
+}
+
+/// Where a job is shown.
+pub(super) fn place(base: &str, id: &JobId) -> String {
+    let base = base.strip_suffix('/').unwrap_or(base);
+    format!("{base}/jobs/{id}")
+}
+
+fn accepted(call: &Call<'_>, id: &JobId) -> Response<Body> {
+    let place = place(call.base, id);
+    let shown = json!({
+        "job": id.as_str(),
+        "state": "waiting",
+        "status": place,
+        "result": format!("{place}/result"),
+    });
+    let mut response = error_response(StatusCode::ACCEPTED, &shown);
+    let headers = response.headers_mut();
+    let place = HeaderValue::from_str(&place).expect("paths of routes are plain");
+    headers.insert(LOCATION, place);
+    headers.insert(APPLIED, HeaderValue::from_static(ASYNC));
+    response
+}
+
+/// Puts a body on the disk for good. Dropped before it is taken over, it is gone.
+async fn spool<B>(mut body: B, scratch: &Path, limit: u64) -> Result<tempfile::TempPath, Refusal>
+where
+    B: http_body::Body<Data = Bytes, Error = io::Error> + Unpin,
+{
+    let folder: PathBuf = scratch.into();
+    let made = read(move || tempfile::Builder::new().prefix("body-").tempfile_in(folder)).await?;
+    let (file, path) = made.into_parts();
+    let mut file = tokio::fs::File::from_std(file);
+    let mut size = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => Refusal::Stalled,
+            _ => Refusal::Broken,
+        })?;
+        let Ok(piece) = frame.into_data() else {
+            continue;
+        };
+        size += piece.len() as u64;
+        if size > limit {
+            return Err(Refusal::TooLarge { limit });
+        }
+        file.write_all(&piece)
+            .await
+            .map_err(|error| not_kept(&error))?;
+    }
+    file.flush().await.map_err(|error| not_kept(&error))?;
+    file.sync_all().await.map_err(|error| not_kept(&error))?;
+    Ok(path)
+}

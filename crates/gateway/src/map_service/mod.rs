@@ -1,0 +1,32 @@
+//! A table in, a table out: what a client sends to a route of type map goes in items
+//! to instances of a function, and the answer has a row for each. Behind it stands
+//! whatever can run functions, the engine in this process or AWS.
+//!
+//! Reading order: [`service`] walks a request through; `asked` and `accept` say what
+//! it asks for, `plan` how it is done, `functions` what must be known of functions;
+//! `intake` brings the body in and `outgoing` the table out, `answer` says which;
+//! `refusal` why there is none. [`jobs`] are those that nobody waits for: `job_files`
+//! is what is on the disk of them, `job_work` the work, `job_pages` what is shown.
+
+mod accept;
+mod answer;
+mod asked;
+mod functions;
+mod intake;
+mod job_files;
+mod job_pages;
+mod job_work;
+mod jobs;
+mod outgoing;
+mod plan;
+mod refusal;
+mod route;
+mod service;
+
+pub use asked::Pairs;
+pub(crate) use refusal::Refusal;
+
+pub use functions::{Facts, Functions};
+pub use jobs::{JobSettings, Jobs};
+pub use route::MapRoute;
+pub use service::{Call, MapService, ServiceSettings};

@@ -1,0 +1,179 @@
+//! The map's coordinator as a Lambda function: this binary, called `bootstrap` in the
+//! package of a custom runtime. It takes requests of a function URL or of API Gateway
+//! and maps their tables over the function that `SQUALL_MAP_FUNCTION` names, so that
+//! a Lambda invokes Lambdas.
+//!
+//! `runtime` is the conversation with Lambda, `event` turns events into requests and
+//! answers back, `functions` is what invokes.
+
+mod event;
+mod functions;
+mod runtime;
+
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use aws_wire::{body, form};
+use gateway::map_service::{Call, MapRoute, MapService, Pairs, ServiceSettings};
+use types::{FunctionName, Qualifier};
+
+use crate::remote::S3Exchange;
+
+use event::Event;
+use functions::Remote;
+use runtime::{Invoked, Runtime};
+
+/// Where Lambda's runtime API is. Only runtimes are told.
+const API: &str = "AWS_LAMBDA_RUNTIME_API";
+const FUNCTION: &str = "SQUALL_MAP_FUNCTION";
+const OPTIONS: &str = "SQUALL_MAP_OPTIONS";
+const BUCKET: &str = "SQUALL_MAP_BUCKET";
+const INSTANCES: &str = "SQUALL_MAP_INSTANCES";
+/// The answer must be on its way before Lambda ends the invocation.
+const SPARE: Duration = Duration::from_secs(1);
+/// The most memory that a function may have, where nobody says what this one has.
+const MEMORY_MB: u64 = 512;
+/// What an event may bring; Lambda lets no more through.
+const BODY_BYTES: u64 = 6 * 1024 * 1024;
+
+/// Whether this process was started as the runtime of a function.
+pub fn is_wanted() -> bool {
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    let named = name.to_string_lossy().ends_with("bootstrap");
+    std::env::var_os(API).is_some() && (named || arguments.next().is_none())
+}
+
+/// Answers events until the instance is ended from outside.
+pub fn run() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let served = match runtime {
+        Ok(runtime) => runtime.block_on(serve()),
+        Err(error) => Err(error.into()),
+    };
+    if let Err(error) = served {
+        crate::output::note(&format!("{error:#}"));
+    }
+    // It is never done: that it ends is an error, whatever the reason.
+    ExitCode::FAILURE
+}
+
+type Service = MapService<Remote, S3Exchange>;
+
+async fn serve() -> anyhow::Result<()> {
+    let api = std::env::var(API).context("the runtime API is not named")?;
+    let mut runtime = Runtime::new(api);
+    let (service, route) = match prepare().await {
+        Ok(ready) => ready,
+        Err(error) => {
+            let why = format!("{error:#}");
+            runtime.fail_init("Squall.NotConfigured", &why).await?;
+            return Err(error);
+        }
+    };
+    loop {
+        let invoked = runtime.next().await?;
+        match answer(&service, &route, &invoked).await {
+            Ok(answer) => runtime.respond(&invoked.request_id, answer).await?,
+            Err(error) => {
+                let told = runtime.fail(&invoked.request_id, "Squall.NotARequest", &error);
+                told.await?;
+            }
+        }
+    }
+}
+
+async fn answer(
+    service: &Service,
+    route: &MapRoute,
+    invoked: &Invoked,
+) -> Result<Vec<u8>, String> {
+    let event = Event::read(&invoked.event)?;
+    let id = invoked.request_id.parse();
+    let call = Call {
+        parts: &event.parts,
+        route,
+        base: "/",
+        request_id: id.unwrap_or_else(|_| types::RequestId::random()),
+        time: Some(invoked.time_left().saturating_sub(SPARE)),
+    };
+    let response = service.handle(&call, body::full(event.body.clone())).await;
+    event.answer(response, call.request_id).await
+}
+
+/// The service as the function's environment has it.
+async fn prepare() -> anyhow::Result<(Service, MapRoute)> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    let target = variable(FUNCTION).ok_or_else(|| {
+        anyhow!("the variable {FUNCTION} does not say which function tables are mapped over")
+    })?;
+    let (function, qualifier) = read_target(&target)?;
+    let options = variable(OPTIONS).unwrap_or_default();
+    let route = MapRoute {
+        function,
+        qualifier,
+        options: form::pairs(&options).collect::<Pairs>(),
+    };
+    route
+        .check()
+        .map_err(|problem| anyhow!("the variable {OPTIONS}: {problem}"))?;
+    let most = variable(INSTANCES).map(|text| text.parse::<NonZeroUsize>());
+    let most = most
+        .transpose()
+        .with_context(|| format!("the variable {INSTANCES} is a number from 1 on"))?;
+
+    let client = Remote::client()?;
+    let account = functions::account(&client, &route.function, route.qualifier.as_ref()).await;
+    let exchange = S3Exchange::new(client.clone(), &account, variable(BUCKET));
+    let memory = variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
+    let memory = memory.and_then(|text| text.parse().ok()).unwrap_or(MEMORY_MB);
+    let settings = ServiceSettings {
+        body_bytes: BODY_BYTES,
+        // The rest is for the body, for what is under way, and for the table.
+        memory_bytes: memory * 1024 * 1024 / 2,
+        scratch: std::env::temp_dir(),
+        threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        // An instance has one invocation at a time.
+        at_once: 1,
+        patience: SPARE,
+        longest: Duration::from_secs(900),
+    };
+    let invoke = Arc::new(Remote::new(client, most));
+    Ok((MapService::new(invoke, exchange, settings), route))
+}
+
+/// `NAME`, `NAME:QUALIFIER`, or an ARN with or without a qualifier.
+fn read_target(text: &str) -> anyhow::Result<(FunctionName, Option<Qualifier>)> {
+    let name = match text.split_once(":function:") {
+        Some((_, name)) => name,
+        None => text,
+    };
+    let (name, qualifier) = match name.split_once(':') {
+        Some((name, qualifier)) => (name, Some(qualifier.parse()?)),
+        None => (name, None),
+    };
+    Ok((name.parse()?, qualifier))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_is_named_in_all_the_ways_that_there_are() {
+        let read = |text: &str| {
+            let (name, qualifier) = read_target(text).ok()?;
+            Some((name.to_string(), qualifier.map(|qualifier| qualifier.to_string())))
+        };
+        let arn = "arn:aws:lambda:eu-west-1:123456789012:function:fit";
+        assert_eq!(read("fit"), Some(("fit".to_owned(), None)));
+        assert_eq!(read("fit:live"), Some(("fit".to_owned(), Some("live".to_owned()))));
+        assert_eq!(read(arn), Some(("fit".to_owned(), None)));
+        assert_eq!(read(&format!("{arn}:3")), Some(("fit".to_owned(), Some("3".to_owned()))));
+        assert_eq!(read("a b"), None);
+        assert_eq!(read(""), None);
+    }
+}

@@ -1,0 +1,101 @@
+//! Where the result goes: to stdout, or into a file, which is written beside its place
+//! first, so that there is either the whole result or what was before.
+
+use std::fs::{File, Permissions};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+
+use crate::failure::{Failure, Kind};
+
+const OUT_BUFFER: usize = 256 * 1024;
+
+/// What writes a result. It may run once only.
+type Write1<'a> = &'a mut dyn FnMut(&mut (dyn Write + Send)) -> io::Result<()>;
+
+/// Stdout takes the result or JSON about it, not both.
+pub fn one_use_of_stdout(output: Option<&str>, json: bool) -> Result<(), Failure> {
+    if output.is_none() && json {
+        return Err(
+            Failure::mistake("stdout cannot hold both the result and JSON")
+                .hint("name a file for the result: -o FILE"),
+        );
+    }
+    Ok(())
+}
+
+/// Writes a result to a file, or, without one, to stdout.
+pub fn put(
+    path: Option<&str>,
+    mut write: impl FnMut(&mut (dyn Write + Send)) -> io::Result<()>,
+) -> Result<(), Failure> {
+    match path {
+        None => to_standard(&mut write),
+        Some(path) => to_file(Path::new(path), &mut write)
+            .with_context(|| format!("cannot write {path}"))
+            .map_err(|error| Failure::new(Kind::Mistake, error)),
+    }
+}
+
+fn to_standard(write: Write1<'_>) -> Result<(), Failure> {
+    let mut out = BufWriter::with_capacity(OUT_BUFFER, io::stdout());
+    match write(&mut out).and_then(|()| out.flush()) {
+        // Whoever read has seen enough: end as quietly as `cat` does.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => Err(anyhow!(error).context("cannot write to stdout").into()),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// What is no plain file, such as a pipe or /dev/null, is written to as it is.
+fn to_file(path: &Path, write: Write1<'_>) -> io::Result<()> {
+    let mut through = |file: &File| {
+        let mut out = BufWriter::with_capacity(OUT_BUFFER, file);
+        write(&mut out)?;
+        out.flush()
+    };
+    if path.metadata().is_ok_and(|meta| !meta.is_file()) {
+        return through(&File::create(path)?);
+    }
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let beside = tempfile::Builder::new()
+        .prefix(".squall-map-")
+        .permissions(permissions(&target))
+        .tempfile_in(folder)?;
+    through(beside.as_file())?;
+    beside.persist(&target).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Those of the file that is replaced, else those that a new file has.
+fn permissions(target: &Path) -> Permissions {
+    let before = target.metadata().map(|meta| meta.permissions());
+    before.unwrap_or_else(|_| Permissions::from_mode(0o666))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_that_breaks_off_leaves_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.csv");
+        let text = path.to_str().unwrap();
+        put(Some(text), |out| out.write_all(b"old")).unwrap();
+        let failure = put(Some(text), |out| {
+            out.write_all(b"new")?;
+            Err(ErrorKind::StorageFull.into())
+        });
+        let said = failure.unwrap_err().to_string();
+        assert!(said.contains("cannot write"), "{said}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
