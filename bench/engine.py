@@ -38,6 +38,7 @@ from peers import (
     harness,
     layer_zip,
 )
+from spending import memory_of
 
 LOADGEN_PROJECT = Path(__file__).resolve().parent / "loadgen"
 PEERS = {"squall": Squall, "ministack": MiniStack, "serverless": ServerlessOffline}
@@ -337,16 +338,6 @@ class CountingGate:
         for connection in self.connections:
             connection.close()
         self.connections.clear()
-
-
-def memory_of(pids) -> float:
-    """The proportional share of memory of processes, in MB: what is shared counts once."""
-    total = 0
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-            total += int(re.search(r"^Pss:\s+(\d+)", text, re.M)[1])
-    return total / 1024
 
 
 def available_kb() -> int:

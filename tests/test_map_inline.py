@@ -236,10 +236,10 @@ def test_memory_is_bounded(tmp_path):
     assert b"--memory" in done.stderr
 
 
-def test_what_is_not_built_says_so(tmp_path):
+def test_what_is_not_built_in_says_so(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text("id,value\n1,2\n")
-    done = run("sum", path, "--by", "id", "--value", "value")
+    done = run("sum", path, "--by", "id", "--value", "value", "--data", tmp_path / "none")
     assert done.returncode == 2
     assert b"--to inline" in done.stderr
     done = run("mode", path, "--by", "id", "--value", "value", "--to", "inline")
