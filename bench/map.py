@@ -245,7 +245,7 @@ class Bench:
 
     def survivors(self, name) -> dict:
         """In a host of its own: not every one is of use afterwards."""
-        deadline = 60 if self.arguments.quick or name != "lithops" else 400
+        deadline = 60 if self.arguments.quick else 150
         with Runs() as runs:
             try:
                 with Host(name) as host:

@@ -160,6 +160,9 @@ class Lithops:
     def __init__(self):
         import lithops
 
+        # Its workers find the functions there: the copies that it makes of modules are
+        # now and then read before they are written.
+        os.environ["PYTHONPATH"] = os.path.dirname(os.path.abspath(__file__))
         self.folder = tempfile.mkdtemp(prefix="squall-bench-lithops-")
         self.executor = lithops.FunctionExecutor(
             config={
@@ -175,12 +178,13 @@ class Lithops:
             return [function(item) for item in part]
 
         data = [{"part": part} for part in in_parts(items, chunk)]
-        futures = self.executor.map(each_of, data)
-        done = self.executor.get_result(futures, show_progressbar=False)
-        return list(itertools.chain.from_iterable(done if len(data) > 1 else [done]))
+        futures = self.executor.map(each_of, data, exclude_modules=["map_work"])
+        self.executor.wait(futures, show_progressbar=False)
+        return [result for future in futures for result in future.result()]
 
     def survivors(self, function, items):
-        futures = self.executor.map(function, [{"values": item} for item in items], chunksize=1)
+        data = [{"values": item} for item in items]
+        futures = self.executor.map(function, data, chunksize=1, exclude_modules=["map_work"])
         self.executor.wait(futures, throw_except=False, show_progressbar=False)
         return [outcome(future.result) for future in futures]
 

@@ -2,9 +2,10 @@
 
 import gzip
 import io
+import json
+import subprocess
 import sys
 
-import numpy
 import pandas
 import pyarrow
 import pytest
@@ -13,7 +14,6 @@ from pandas.testing import assert_frame_equal, assert_series_equal
 
 import harness
 from csv_service import TOTAL, csv_of, error_of, routes_of, table_of
-from harness import eventually
 
 EXAMPLE = harness.ROOT / "examples" / "csv-features"
 
@@ -31,19 +31,26 @@ def total(module_functions, routes) -> str:
 
 
 @pytest.fixture(scope="module")
-def story(module_functions, publish_layer, routes):
-    """The functions of the example, each behind a route; and its client."""
-    source = {"features.py": (EXAMPLE / "features.py").read_text()}
+def story(engine, awslambda, publish_layer):
+    """The example as its page says: its functions, each behind a route, and its client."""
     layers = [publish_layer("numpy"), publish_layer("pandas", "python-dateutil", "six")]
     sys.path.insert(0, str(EXAMPLE))
     try:
         import client
+        import deploy
     finally:
         sys.path.remove(str(EXAMPLE))
+        # Other examples have a deploy.py too.
+        del sys.modules["deploy"]
+    assert deploy.deploy(layers, engine.client) == ["features", "total"]
     for name in ("total", "features"):
-        made = module_functions.make(source, Handler=f"features.{name}", Layers=layers, MemorySize=512, Timeout=60)
-        setattr(client, name, routes.add(made))
-    return client
+        made = engine.cli("routes", "add", f"/story/{name}", "--map", name)
+        assert made.returncode == 0, made.stderr
+        setattr(client, name, made.stdout.strip())
+    yield client
+    for name in ("total", "features"):
+        assert engine.cli("routes", "rm", f"/story/{name}").returncode == 0
+        awslambda.delete_function(FunctionName=name)
 
 
 def test_whatever_is_asked_the_result_is_that_of_pandas(story):
@@ -75,6 +82,17 @@ def test_a_function_of_several_results_makes_columns(story):
     energy = (table["value"] ** 2).groupby(table["id"]).sum()
     assert_series_equal(features["abs_energy"], energy, check_names=False)
     assert features["count"].tolist() == [25] * 40
+
+
+def test_the_client_runs_as_it_stands(story):
+    ran = subprocess.run(
+        [sys.executable, EXAMPLE / "client.py", story.total, "50", "20"],
+        capture_output=True,
+        text=True,
+        timeout=harness.DEADLINE,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.endswith("equal to pandas\n") and ran.stdout.count("invoke_lambda=True") == 4
 
 
 @pytest.mark.parametrize("kind", ["parquet", "arrow", "ndjson", "gzip", "index", "post", "bom"])
@@ -282,3 +300,50 @@ def test_what_takes_too_long_is_given_up(module_functions, routes):
     answer = requests.put(url, params={"max_time": 1}, data=b"id,value\n1,2\n2,2\n")
     error = error_of(answer, 504, "OutOfTime")
     assert (error["items"], error["done"]) == (2, 0)
+
+
+# Routes
+
+
+def test_the_nearest_route_answers_and_cors_is_as_it_says(module_functions, routes):
+    name = module_functions.make(TOTAL)
+    outer = routes.add(name, path="/outer", value_column="x")
+    inner = routes.add(name, path="/outer/inner", value_column="y", cors=["https://app.example"])
+    body = b"id,x,y\n1,1,10\n"
+    assert requests.put(outer, data=body).text == "id,x\n1,1\n"
+    assert requests.put(inner + "/", data=body).text == "id,y\n1,10\n"
+    origin = {"origin": "https://app.example"}
+    asked = requests.options(inner, headers={**origin, "access-control-request-method": "PUT"})
+    assert asked.headers["access-control-allow-origin"] == "https://app.example"
+    assert "PUT" in asked.headers["access-control-allow-methods"]
+    answered = requests.put(inner, data=body, headers=origin)
+    assert answered.headers["access-control-allow-origin"] == "https://app.example"
+    assert "squall-failed" in answered.headers["access-control-expose-headers"]
+    stranger = requests.put(inner, data=body, headers={"origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in stranger.headers
+    closed = requests.put(outer, data=body, headers=origin)
+    assert "access-control-allow-origin" not in closed.headers
+
+
+def test_routes_on_the_command_line(engine):
+    made = engine.cli("routes", "add", "/by/hand", "--map", "nowhere", "--by", "user", "--set", "chunksize=5")
+    assert (made.returncode, made.stdout) == (0, f"{engine.gateway}/by/hand\n"), made.stderr
+    [listed] = [one for one in json.loads(engine.cli("routes", "--json").stdout) if one["path"] == "/by/hand"]
+    assert listed["options"] == {"id_column": "user", "chunksize": "5"}
+    assert "/by/hand" in engine.cli("routes").stdout
+    for arguments, word in [
+        (["add", "by/hand", "--map", "f"], "begins with /"),
+        (["add", "/x", "--map", "f", "--set", "chunksize=0"], "chunksize"),
+        (["add", "/x", "--map", "f", "--set", "by=id"], "id_column"),
+        (["add", "/_squall/x", "--map", "f"], "_squall"),
+        (["rm", "/not/there"], "no route /not/there"),
+    ]:
+        refused = engine.cli("routes", *arguments)
+        assert refused.returncode == 2 and word in refused.stderr, refused.stderr
+    assert engine.cli("routes", "rm", "/by/hand").returncode == 0
+    assert "/by/hand" not in engine.cli("routes").stdout
+
+
+def test_only_the_owner_makes_routes(engine):
+    answer = harness.send(engine, "GET", "/_squall/routes")
+    assert answer.status == 403

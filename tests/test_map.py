@@ -106,6 +106,14 @@ WRITERS = {
 }
 
 
+READERS = {
+    "csv": pd.read_csv,
+    "jsonl": lambda path: pd.read_json(path, lines=True),
+    "parquet": pd.read_parquet,
+    "arrow": lambda path: pa.ipc.open_file(path).read_all().to_pandas(),
+}
+
+
 @pytest.mark.parametrize("kind", WRITERS)
 def test_inputs_of_all_formats_are_read(squall_map, plain, tmp_path, kind):
     frame = table(text=True)
@@ -121,18 +129,30 @@ def test_inputs_of_all_formats_are_read(squall_map, plain, tmp_path, kind):
 def test_results_are_written_in_all_formats(squall_map, plain, tmp_path):
     frame = table()
     expected = frame.groupby("id", as_index=False)["value"].sum()
-    for kind, read in {
-        "csv": pd.read_csv,
-        "jsonl": lambda path: pd.read_json(path, lines=True),
-        "parquet": pd.read_parquet,
-        "arrow": lambda path: pa.ipc.open_file(path).read_all().to_pandas(),
-    }.items():
+    for kind, read in READERS.items():
         path = tmp_path / f"out.{kind}"
         squall_map.run(plain, frame, "--by", "id", "--value", "value", "-o", path)
         pd.testing.assert_frame_equal(read(path), expected, check_index_type=False)
         other = tmp_path / "out"
         squall_map.run(plain, frame, "--by", "id", "--value", "value", "-o", other, "--output-format", kind)
         assert other.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_built_in_functions_read_and_write_all_formats(squall_map, tmp_path, s3, bucket, kind):
+    frame = table(text=True)
+    path, out = tmp_path / f"data.{kind}", tmp_path / f"out.{kind}"
+    WRITERS[kind](frame, path)
+    s3.upload_file(str(path), bucket, path.name)
+    options = ["--by", "id", "--value", "value", "--to", "inline"]
+    for function in ("sum", "median"):
+        expected = getattr(frame.groupby("id")["value"], function)()
+        for source in (path, f"s3://{bucket}/{path.name}"):
+            done = squall_map.call(function, source, *options)
+            assert (done.returncode, done.stdout) == (0, expected.to_csv()), done.stderr
+        done = squall_map.call(function, path, *options, "-o", out)
+        assert done.returncode == 0, done.stderr
+        pd.testing.assert_frame_equal(READERS[kind](out), expected.reset_index())
 
 
 def test_data_comes_from_stdin_and_goes_to_stdout(squall_map, plain):

@@ -83,6 +83,9 @@ fn count(kinds: &[Kind]) -> u64 {
 const ONE_IN: usize = 100;
 const LEAST: usize = 20;
 const MOST: usize = 1000;
+/// Functions that wait less than so many times longer than they compute may do so only
+/// because the machine is busy just now: nothing is promised on that.
+const WAITING: f64 = 4.0;
 /// What an instance needs beside, in bytes, for each byte of its payload: the text,
 /// what it is read into, and the result.
 const MEMORY_PER_BYTE: u64 = 4;
@@ -192,7 +195,9 @@ fn foretell(seen: &Seen, items: usize, options: &Options, memory_mb: u32) -> For
     let chunk = rate * largest + figures.start;
     let time = match options.width {
         Width::Fixed(_) => 0.0,
-        Width::Learned { cores, .. } => growing(float(cores.get() as u64), width, chunk),
+        Width::Learned { cores, .. } => {
+            growing(float(cores.get() as u64), width, chunk, figures.start)
+        }
     } + (whole + invocations * figures.overhead) / width.min(invocations.max(1.0));
     // Every invocation is billed for a little more than the function's own time.
     let beside = ((figures.billed - inside) / float(seen.invocations.max(1))).max(0.0);
@@ -224,6 +229,9 @@ fn width(asked: Width, figures: &Figures, work: f64) -> f64 {
     };
     let waits = figures.wall / figures.cpu.max(1e-6);
     let mut width = begin;
+    if waits < WAITING {
+        return float(width as u64);
+    }
     loop {
         let next = wider(begin, width, most, waits);
         if next == width || !worth_starting(work, width, figures.start) {
@@ -233,9 +241,11 @@ fn width(asked: Width, figures: &Figures, work: f64) -> f64 {
     }
 }
 
-/// The time that is lost until it is as wide: each step takes a chunk of that time.
-fn growing(begin: f64, width: f64, chunk: f64) -> f64 {
-    (width / begin).max(1.0).log(4.0).ceil() * chunk
+/// The time that is lost until it is as wide: each step takes a chunk of that time, and
+/// starting instances takes the processors.
+fn growing(cores: f64, width: f64, chunk: f64, start: f64) -> f64 {
+    let more = (width - cores).max(0.0);
+    (width / cores).max(1.0).log(4.0).ceil() * chunk + more * start / cores
 }
 
 /// How many chunks there will be, and how many items the largest has.
@@ -366,8 +376,8 @@ mod tests {
         };
         let forecast = foretell(&seen, 10_000, &options(Some(1), learned), 1024);
         assert_eq!(forecast.width, 30);
-        // Three steps of an item each, before all thirty are at work.
-        near(forecast.time.as_secs_f64(), 0.024 + 110.0 / 30.0);
+        // Two steps of an item each and 28 starts, before all thirty are at work.
+        near(forecast.time.as_secs_f64(), 0.024 + 0.028 + 110.0 / 30.0);
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub use engine::{
 };
 pub use jobs::{JobsAction, JobsArgs, PruneArgs, ReplayArgs, RerunArgs};
 pub use map::{
-    BackupArg, ChunkArg, Choices, FormatArg, ItemArg, MapArgs, MapTarget, OnErrorArg, PayloadArg,
+    BackupArg, Choices, ChunkArg, FormatArg, ItemArg, MapArgs, MapTarget, OnErrorArg, PayloadArg,
 };
 pub use objects::{CpArgs, LsArgs, MbArgs, ObjectArgs, RbArgs, RmArgs, SyncArgs};
 pub use routes::{AddRouteArgs, RoutesAction, RoutesArgs};

@@ -126,7 +126,11 @@ impl<R: Read> Header<R> {
     fn pass(&mut self, length: u64) -> io::Result<()> {
         let passed = io::copy(&mut self.reader.by_ref().take(length), &mut io::sink())?;
         self.read += passed;
-        if passed == length { Ok(()) } else { Err(unknown()) }
+        if passed == length {
+            Ok(())
+        } else {
+            Err(unknown())
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Rows of one id brought together, by several threads.
 //!
-//! Reading order: [`work`] lets threads read a [`source`] of CSV, [`tables`] or
-//! [`lines`], and hand batches of rows to partitions; [`register`] knows the groups of
-//! a partition; [`ids`] finds what type the ids have, and their order.
+//! Reading order: [`work`] lets threads read a [`source`] of text, or [`tables`], and
+//! hand batches of rows to partitions; [`register`] knows the groups of a partition;
+//! [`ids`] finds what type the ids have, and their order.
 //!
 //! A group belongs to one partition, and a partition takes batches in the order of
 //! their blocks. So every group sees its values in the order of the rows, and what

@@ -25,6 +25,9 @@ impl Run {
     pub const NUMBER: u32 = u32::MAX;
 }
 
+/// Bytes of columns whose memory is kept; blocks are smaller, unless a field is huge.
+const KEPT: u64 = 4 * 1024 * 1024;
+
 /// What a block has for one partition.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -39,8 +42,13 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Keeps the memory for the next.
+    /// Keeps the memory for the next, unless it was for something unusual.
     pub fn clear(&mut self) {
+        let columns = self.columns.iter().map(Values::bytes).sum::<u64>();
+        if columns > KEPT {
+            *self = Self::default();
+            return;
+        }
         self.runs.clear();
         self.text.clear();
         self.values.clear();

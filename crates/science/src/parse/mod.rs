@@ -1,9 +1,9 @@
 //! From blocks of input to batches for the partitions.
 //!
 //! Reading order: [`batch`] is what comes out; [`sorter`] puts rows into batches by
-//! their id, whose [`key`] says what is equal; [`walk`] finds the rows in CSV, of
-//! which [`value`] takes one column, and [`frame`] all;
-//! [`lines`] are of JSON, each read by [`object`].
+//! their id, whose [`key`] says what is equal; [`walk`] finds the rows in CSV, of which
+//! [`value`] takes one column, and [`frame`] all; [`lines`] are of JSON, each read by
+//! [`object`].
 
 mod batch;
 mod frame;

@@ -64,9 +64,6 @@ pub struct MapArgs {
     /// Go on with a job that ended early, with the options it had
     #[arg(long, value_name = "JOB", conflicts_with_all = ["function", "input"])]
     pub resume: Option<String>,
-    /// Threads that read the input [default: one for each core]
-    #[arg(long, value_name = "N")]
-    pub parallel: Option<NonZeroUsize>,
     /// Say nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
@@ -115,6 +112,9 @@ pub struct Choices {
     /// What data may take of memory, such as 512MB or 4GB; more goes to disk [default: 2GB]
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub memory: Option<u64>,
+    /// Threads that read the input [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub parallel: Option<NonZeroUsize>,
     /// What INPUT is [default: by its name, else by how it begins]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub input_format: Option<FormatArg>,
@@ -144,6 +144,7 @@ impl Choices {
             max_cost: self.max_cost.or(before.max_cost),
             max_time: self.max_time.or(before.max_time),
             memory: self.memory.or(before.memory),
+            parallel: self.parallel.or(before.parallel),
             input_format: self.input_format.or(before.input_format),
             output_format: self.output_format.or(before.output_format),
             bucket: self.bucket.or(before.bucket),

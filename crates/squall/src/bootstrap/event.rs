@@ -64,12 +64,23 @@ impl Event {
              or API Gateway"
                 .to_owned()
         })?;
-        let path = event.raw_path.or(event.path).unwrap_or_else(|| "/".to_owned());
+        let path = event
+            .raw_path
+            .or(event.path)
+            .unwrap_or_else(|| "/".to_owned());
         let query = event.raw_query_string.unwrap_or_else(|| {
             let several = event.multi_value_query_string_parameters;
-            query(several.or(event.query_string_parameters).unwrap_or_default())
+            query(
+                several
+                    .or(event.query_string_parameters)
+                    .unwrap_or_default(),
+            )
         });
-        let uri = if query.is_empty() { path } else { format!("{path}?{query}") };
+        let uri = if query.is_empty() {
+            path
+        } else {
+            format!("{path}?{query}")
+        };
         let request = Request::builder().method(method.as_str()).uri(uri);
         let request = request.body(());
         let request = request.map_err(|error| format!("the event is no HTTP request: {error}"))?;
@@ -205,9 +216,11 @@ mod tests {
         });
         for event in [second, first] {
             let event = read(&event).unwrap();
-            assert_eq!((event.parts.method.as_str(), event.parts.uri.path()), ("PUT", "/"));
-            let mut options: Vec<_> =
-                form::pairs(event.parts.uri.query().unwrap()).collect();
+            assert_eq!(
+                (event.parts.method.as_str(), event.parts.uri.path()),
+                ("PUT", "/")
+            );
+            let mut options: Vec<_> = form::pairs(event.parts.uri.query().unwrap()).collect();
             options.sort();
             assert_eq!(options[0], ("chunksize".to_owned(), "5".to_owned()));
             assert_eq!(options[1], ("id_column".to_owned(), "a b".to_owned()));
@@ -245,10 +258,16 @@ mod tests {
         };
         let text = answer(b"id,value\n".to_vec()).await;
         assert_eq!(text["statusCode"], 200);
-        assert_eq!((&text["body"], &text["isBase64Encoded"]), (&json!("id,value\n"), &json!(false)));
+        assert_eq!(
+            (&text["body"], &text["isBase64Encoded"]),
+            (&json!("id,value\n"), &json!(false))
+        );
         assert_eq!(text["headers"]["content-type"], "text/csv");
         let binary = answer(vec![0xff, 0]).await;
-        assert_eq!((&binary["body"], &binary["isBase64Encoded"]), (&json!("/wA="), &json!(true)));
+        assert_eq!(
+            (&binary["body"], &binary["isBase64Encoded"]),
+            (&json!("/wA="), &json!(true))
+        );
         let large = answer(vec![0xff; 5 << 20]).await;
         assert_eq!(large["statusCode"], 413);
         assert!(large["body"].as_str().unwrap().contains("AnswerTooLarge"));

@@ -49,7 +49,9 @@ pub fn is_wanted() -> bool {
 
 /// Answers events until the instance is ended from outside.
 pub fn run() -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let served = match runtime {
         Ok(runtime) => runtime.block_on(serve()),
         Err(error) => Err(error.into()),
@@ -86,11 +88,7 @@ async fn serve() -> anyhow::Result<()> {
     }
 }
 
-async fn answer(
-    service: &Service,
-    route: &MapRoute,
-    invoked: &Invoked,
-) -> Result<Vec<u8>, String> {
+async fn answer(service: &Service, route: &MapRoute, invoked: &Invoked) -> Result<Vec<u8>, String> {
     let event = Event::read(&invoked.event)?;
     let id = invoked.request_id.parse();
     let call = Call {
@@ -129,7 +127,9 @@ async fn prepare() -> anyhow::Result<(Service, MapRoute)> {
     let account = functions::account(&client, &route.function, route.qualifier.as_ref()).await;
     let exchange = S3Exchange::new(client.clone(), &account, variable(BUCKET));
     let memory = variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
-    let memory = memory.and_then(|text| text.parse().ok()).unwrap_or(MEMORY_MB);
+    let memory = memory
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(MEMORY_MB);
     let settings = ServiceSettings {
         body_bytes: BODY_BYTES,
         // The rest is for the body, for what is under way, and for the table.
@@ -139,7 +139,7 @@ async fn prepare() -> anyhow::Result<(Service, MapRoute)> {
         // An instance has one invocation at a time.
         at_once: 1,
         patience: SPARE,
-        longest: Duration::from_secs(900),
+        longest: Duration::from_mins(15),
     };
     let invoke = Arc::new(Remote::new(client, most));
     Ok((MapService::new(invoke, exchange, settings), route))
@@ -166,13 +166,22 @@ mod tests {
     fn a_function_is_named_in_all_the_ways_that_there_are() {
         let read = |text: &str| {
             let (name, qualifier) = read_target(text).ok()?;
-            Some((name.to_string(), qualifier.map(|qualifier| qualifier.to_string())))
+            Some((
+                name.to_string(),
+                qualifier.map(|qualifier| qualifier.to_string()),
+            ))
         };
         let arn = "arn:aws:lambda:eu-west-1:123456789012:function:fit";
         assert_eq!(read("fit"), Some(("fit".to_owned(), None)));
-        assert_eq!(read("fit:live"), Some(("fit".to_owned(), Some("live".to_owned()))));
+        assert_eq!(
+            read("fit:live"),
+            Some(("fit".to_owned(), Some("live".to_owned())))
+        );
         assert_eq!(read(arn), Some(("fit".to_owned(), None)));
-        assert_eq!(read(&format!("{arn}:3")), Some(("fit".to_owned(), Some("3".to_owned()))));
+        assert_eq!(
+            read(&format!("{arn}:3")),
+            Some(("fit".to_owned(), Some("3".to_owned())))
+        );
         assert_eq!(read("a b"), None);
         assert_eq!(read(""), None);
     }

@@ -16,7 +16,7 @@ use types::Timestamp;
 
 const VERSION: &str = "2018-06-01";
 /// Where Lambda says nothing of a deadline.
-const NO_DEADLINE: Duration = Duration::from_secs(900);
+const NO_DEADLINE: Duration = Duration::from_mins(15);
 
 /// Lambda's runtime API.
 #[derive(Debug)]
@@ -58,7 +58,10 @@ impl Runtime {
     pub async fn next(&mut self) -> Result<Invoked> {
         let asked = self.send(Method::GET, "invocation/next", None, Bytes::new());
         let (status, headers, event) = asked.await?;
-        ensure!(status == StatusCode::OK, "asked for an event, Lambda answered {status}");
+        ensure!(
+            status == StatusCode::OK,
+            "asked for an event, Lambda answered {status}"
+        );
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let request_id = header("lambda-runtime-aws-request-id");
         Ok(Invoked {
@@ -80,7 +83,8 @@ impl Runtime {
 
     /// The function cannot be served at all.
     pub async fn fail_init(&mut self, kind: &str, message: &str) -> Result<()> {
-        self.tell("init/error", Some(kind), error(kind, message)).await
+        self.tell("init/error", Some(kind), error(kind, message))
+            .await
     }
 
     async fn tell(&mut self, path: &str, kind: Option<&str>, body: Bytes) -> Result<()> {

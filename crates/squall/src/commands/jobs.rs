@@ -17,9 +17,7 @@ use serde_json::{Value, json};
 use store::jobs::{Cancelled, Job, JobBook, JobError, JobId, JobState, Keep};
 use types::Timestamp;
 
-use crate::args::{
-    Choices, Global, JobsAction, JobsArgs, OnErrorArg, PruneArgs, RerunArgs,
-};
+use crate::args::{Choices, Global, JobsAction, JobsArgs, OnErrorArg, PruneArgs, RerunArgs};
 use crate::client;
 use crate::commands::map::{self as maps, Again, Only, Recipe};
 use crate::failure::{Failure, Kind};
@@ -144,11 +142,11 @@ fn cancel(global: &Global, job: &str) -> Result<(), Failure> {
     let (word, text) = match outcome {
         Cancelled::Asked => ("asked", format!("{id} is told to stop")),
         Cancelled::Done => ("cancelled", format!("{id} is cancelled")),
-        Cancelled::Over(JobState::Cancelled) => {
-            ("cancelled", format!("{id} was cancelled before"))
-        }
+        Cancelled::Over(JobState::Cancelled) => ("cancelled", format!("{id} was cancelled before")),
         Cancelled::Over(state) => {
-            return Err(Failure::mistake(format!("{id} does not run: it is {state}")));
+            return Err(Failure::mistake(format!(
+                "{id} does not run: it is {state}"
+            )));
         }
     };
     if global.json {
@@ -165,9 +163,7 @@ fn cancel(global: &Global, job: &str) -> Result<(), Failure> {
 fn rerun(global: &Global, args: RerunArgs) -> Result<(), Failure> {
     let (book, job) = find(global, &args.job)?;
     let recipe = recipe_of(&job)?;
-    let failures = book
-        .failures(&job.id, 0, usize::MAX)
-        .map_err(refused)?;
+    let failures = book.failures(&job.id, 0, usize::MAX).map_err(refused)?;
     if failures.is_empty() {
         let failure = Failure::mistake(format!("nothing failed in {}", job.id));
         let left = !matches!(job.state, JobState::Complete | JobState::Running);
@@ -269,7 +265,7 @@ mod tests {
         assert_eq!(
             table(&jobs, Timestamp(3_600_000)).render(),
             "\
-JOB       FUNCTION  INPUT     STATE              DONE  FAILED  STARTED     TOOK
+JOB       FUNCTION  INPUT     STATE             DONE  FAILED  STARTED      TOOK
 j-7f3k2m  fit       data.csv  complete    9998/10000       2  1 h ago  1 m 15 s
 j-00000a  fit       data.csv  cancelling        0/10       0  1 h ago         -
 "
@@ -281,6 +277,6 @@ j-00000a  fit       data.csv  cancelling        0/10       0  1 h ago         -
         let told = in_json(&job("j-7f3k2m", JobState::OutOfTime, None));
         assert_eq!(told["state"], "out-of-time");
         assert_eq!(told["progress"]["items"], 10);
-        assert_eq!(told["created"], "1970-01-01T00:00:00Z");
+        assert_eq!(told["created"], "1970-01-01T00:00:00.000Z");
     }
 }

@@ -1,15 +1,18 @@
 //! `squall map`: a data set in, one result for each id out.
 //!
 //! Reading order: [`recipe`] is what was asked, as it is kept with the job;
-//! [`source`] opens the input, [`target`] finds the function and what is known of it,
-//! [`shape`] decides how items look; [`fan_out`] brings them together in a job, [`plan`] only says what one would take,
-//! and [`inline`] does without functions. [`watch`] shows progress, [`sink`] writes
-//! results, [`report`] says at the end what came of it.
+//! [`source`] opens the input and [`reader`] makes items of it, [`target`] finds the
+//! function and what is known of it, [`shape`] decides how items look; [`fan_out`]
+//! brings them together in a job, [`plan`] only says what one would take, and
+//! [`inline`] does without functions. [`watch`] shows progress, [`sink`] writes
+//! results, [`report`] says at the end what came of it, in [`figures`].
 
 mod fan_out;
+mod figures;
 mod inline;
 mod interrupt;
 mod plan;
+mod reader;
 mod recipe;
 mod report;
 mod shape;
@@ -98,9 +101,9 @@ pub fn kept(global: &Global, id: &str) -> Result<(JobId, Recipe), Failure> {
         .parse()
         .map_err(|error| Failure::mistake(error).hint("squall jobs lists them"))?;
     let book = book(global)?;
-    let job = book.find(&id).map_err(|error| {
-        Failure::new(Kind::Mistake, error).hint("squall jobs lists them")
-    })?;
+    let job = book
+        .find(&id)
+        .map_err(|error| Failure::new(Kind::Mistake, error).hint("squall jobs lists them"))?;
     if job.maker != MAKER {
         return Err(Failure::mistake(format!(
             "job {id} was not made by squall map but came over the gateway"

@@ -119,7 +119,9 @@ fn table(routes: &[Route]) -> Table {
             None => route.function.clone(),
         };
         let options = route.options.iter();
-        let options: Vec<_> = options.map(|(name, value)| format!("{name}={value}")).collect();
+        let options: Vec<_> = options
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let options = match options.as_slice() {
             [] => "-".to_owned(),
             all => all.join(" "),

@@ -63,7 +63,11 @@ impl S3Exchange {
 
     fn presigned(&self, method: Method, key: &str) -> Result<String, String> {
         let pool = self.client.pool("s3");
-        let url = format!("{}{}", pool.endpoint().url(), object_path(&self.bucket, key));
+        let url = format!(
+            "{}{}",
+            pool.endpoint().url(),
+            object_path(&self.bucket, key)
+        );
         let uri: Uri = url.parse().map_err(|_| format!("{url:?} is not a URL"))?;
         sigv4::presign(method, &uri, VALID_SECONDS, self.client.signing("s3"))
             .map(|uri| uri.to_string())
@@ -82,7 +86,11 @@ impl S3Exchange {
 impl Exchange for S3Exchange {
     async fn lend(&self, payload: Bytes) -> Result<Loan, String> {
         let words = |error: S3Error| {
-            format!("bucket {} for large payloads: {}", self.bucket, error.line())
+            format!(
+                "bucket {} for large payloads: {}",
+                self.bucket,
+                error.line()
+            )
         };
         let key = self.put_down(payload).await.map_err(words)?;
         Ok(Loan {

@@ -154,7 +154,8 @@ mod tests {
         assert_eq!(function.account(), "123456789012");
         assert!(function.is_arm());
         assert_eq!(function.layers().collect::<Vec<_>>(), ["arn:l:1"]);
-        let bare = r#"{"FunctionArn":"arn:aws:lambda:r:1:function:f","MemorySize":128,"Timeout":3}"#;
+        let bare =
+            r#"{"FunctionArn":"arn:aws:lambda:r:1:function:f","MemorySize":128,"Timeout":3}"#;
         let bare: Function = serde_json::from_str(bare).unwrap();
         assert!(!bare.is_arm() && bare.environment().is_empty());
     }

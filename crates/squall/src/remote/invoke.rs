@@ -46,10 +46,16 @@ impl LambdaInvoke {
             .header(CONTENT_TYPE, "application/json")
             .header(CONTENT_LENGTH, invocation.payload.len())
             .header("x-amz-log-type", "Tail");
-        let request = request.body(()).map_err(|error| refused(error.to_string()))?;
+        let request = request
+            .body(())
+            .map_err(|error| refused(error.to_string()))?;
         let (mut parts, ()) = request.into_parts();
         if let Some(context) = &invocation.client_context {
-            insert(&mut parts, "x-amz-client-context", &STANDARD.encode(context))?;
+            insert(
+                &mut parts,
+                "x-amz-client-context",
+                &STANDARD.encode(context),
+            )?;
         }
         if let Some(trace) = &invocation.trace_id {
             insert(&mut parts, "x-amzn-trace-id", trace)?;
@@ -83,7 +89,9 @@ fn outcome(reply: &Reply, body: Bytes) -> Result<Outcome, InvokeError> {
         Some(text) => STANDARD.decode(text).unwrap_or_default(),
         None => vec![],
     };
-    let id = reply.header("x-amzn-requestid").and_then(|id| id.parse().ok());
+    let id = reply
+        .header("x-amzn-requestid")
+        .and_then(|id| id.parse().ok());
     let version = reply.header("x-amz-executed-version");
     let version: Result<Version, _> = version.unwrap_or("$LATEST").parse();
     let version = version.map_err(|error| InvokeError::Unreachable {

@@ -100,9 +100,14 @@ pub fn credentials(
         return Ok(keys);
     }
     let name = &profile.name;
-    let elsewhere = ["sso_session", "sso_start_url", "role_arn", "credential_process"]
-        .into_iter()
-        .find(|key| profile.values.contains_key(*key));
+    let elsewhere = [
+        "sso_session",
+        "sso_start_url",
+        "role_arn",
+        "credential_process",
+    ]
+    .into_iter()
+    .find(|key| profile.values.contains_key(*key));
     Err(match elsewhere {
         Some(key) => Failure::mistake(format!(
             "the profile {name:?} has no keys but {key}, which only the aws CLI can follow"
@@ -210,10 +215,16 @@ sso_session = x
     #[test]
     fn keys_come_from_the_environment_or_a_profile() {
         let (keys, region) = found(&[]).unwrap();
-        assert_eq!((keys.access_key.as_str(), keys.secret.as_str()), ("AKID", "se/cr+et="));
+        assert_eq!(
+            (keys.access_key.as_str(), keys.secret.as_str()),
+            ("AKID", "se/cr+et=")
+        );
         assert_eq!(region.as_deref(), Some("eu-west-1"));
         let (keys, region) = found(&[("AWS_PROFILE", "lab")]).unwrap();
-        assert_eq!((keys.access_key.as_str(), keys.secret.as_str()), ("LAB", "s"));
+        assert_eq!(
+            (keys.access_key.as_str(), keys.secret.as_str()),
+            ("LAB", "s")
+        );
         assert_eq!(keys.session_token.as_deref(), Some("token"));
         assert_eq!(region.as_deref(), Some("us-west-2"));
         let (keys, region) = found(&[

@@ -48,9 +48,7 @@ pub fn invoke_error(
             }
         }
         ("InvalidRequestContentException", _) => InvokeError::InvalidPayload { detail: message },
-        ("RecursiveInvocationException", _) => InvokeError::Looped {
-            depth: LOOP_ROUNDS,
-        },
+        ("RecursiveInvocationException", _) => InvokeError::Looped { depth: LOOP_ROUNDS },
         (_, StatusCode::TOO_MANY_REQUESTS) => InvokeError::Throttled {
             reason: reason(document["Reason"].as_str().unwrap_or_default()),
         },
@@ -133,35 +131,65 @@ mod tests {
     fn refusals_are_told_apart_by_whether_they_pass() {
         for (given, wanted) in [
             (
-                error(404, Some("ResourceNotFoundException"), r#"{"Message":"Function not found: arn:x"}"#),
+                error(
+                    404,
+                    Some("ResourceNotFoundException"),
+                    r#"{"Message":"Function not found: arn:x"}"#,
+                ),
                 r#"NotFound { arn: "arn:x" }"#,
             ),
             (
-                error(429, Some("TooManyRequestsException:http://x"), r#"{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded"}"#),
+                error(
+                    429,
+                    Some("TooManyRequestsException:http://x"),
+                    r#"{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded"}"#,
+                ),
                 "Throttled { reason: ReservedFunctionConcurrentInvocationLimitExceeded }",
             ),
             (
-                error(429, None, r#"{"Reason":"FunctionInvocationRateLimitExceeded"}"#),
+                error(
+                    429,
+                    None,
+                    r#"{"Reason":"FunctionInvocationRateLimitExceeded"}"#,
+                ),
                 "Throttled { reason: CallerRateLimitExceeded }",
             ),
             (
-                error(413, Some("RequestTooLargeException"), r#"{"Message":"7 byte payload is too large (limit 5 bytes)"}"#),
+                error(
+                    413,
+                    Some("RequestTooLargeException"),
+                    r#"{"Message":"7 byte payload is too large (limit 5 bytes)"}"#,
+                ),
                 "PayloadTooLarge { size: 7, limit: 5 }",
             ),
-            (error(413, None, ""), "PayloadTooLarge { size: 7, limit: 6291556 }"),
+            (
+                error(413, None, ""),
+                "PayloadTooLarge { size: 7, limit: 6291556 }",
+            ),
             (
                 error(403, Some("AccessDeniedException"), r#"{"Message":"no"}"#),
                 r#"Refused { detail: "AccessDeniedException: no" }"#,
             ),
             (
-                error(403, None, r#"{"__type":"com.aws#InvalidSignatureException","message":"no"}"#),
+                error(
+                    403,
+                    None,
+                    r#"{"__type":"com.aws#InvalidSignatureException","message":"no"}"#,
+                ),
                 r#"Refused { detail: "InvalidSignatureException: no" }"#,
             ),
             (
-                error(409, Some("ResourceConflictException"), r#"{"Message":"Pending"}"#),
+                error(
+                    409,
+                    Some("ResourceConflictException"),
+                    r#"{"Message":"Pending"}"#,
+                ),
                 r#"Unreachable { detail: "ResourceConflictException: Pending" }"#,
             ),
-            (error(502, None, "<html>"), r#"Unreachable { detail: "502 Bad Gateway" }"#),
+            (
+                error(502, None, "<html>"),
+                r#"Unreachable { detail: "502 Bad Gateway" }"#,
+            ),
         ] {
             assert_eq!(given, wanted);
         }
@@ -171,7 +199,10 @@ mod tests {
     fn kinds_are_read_from_payloads_of_aws_and_of_ours() {
         let kind = |payload: &str| error_kind(payload.as_bytes(), b"REPORT RequestId: x");
         for (payload, wanted) in [
-            (r#"{"errorType":"Sandbox.Timedout","errorMessage":"x"}"#, FunctionErrorKind::TimedOut),
+            (
+                r#"{"errorType":"Sandbox.Timedout","errorMessage":"x"}"#,
+                FunctionErrorKind::TimedOut,
+            ),
             (
                 r#"{"errorMessage":"2024-01-01T00:00:00.000Z 1-2 Task timed out after 3.00 seconds"}"#,
                 FunctionErrorKind::TimedOut,
@@ -184,8 +215,14 @@ mod tests {
                 r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: 1 Error: Runtime exited with error: exit status 1"}"#,
                 FunctionErrorKind::Exited,
             ),
-            (r#"{"errorType":"Runtime.ImportModuleError"}"#, FunctionErrorKind::Init),
-            (r#"{"errorType":"Function.ResponseSizeTooLarge"}"#, FunctionErrorKind::ResponseTooLarge),
+            (
+                r#"{"errorType":"Runtime.ImportModuleError"}"#,
+                FunctionErrorKind::Init,
+            ),
+            (
+                r#"{"errorType":"Function.ResponseSizeTooLarge"}"#,
+                FunctionErrorKind::ResponseTooLarge,
+            ),
             // A handler may raise one of its own that says so.
             (
                 r#"{"errorType":"ValueError","errorMessage":"Task timed out after 3 seconds"}"#,

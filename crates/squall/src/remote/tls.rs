@@ -39,6 +39,8 @@ fn none_found(found: &CertificateResult, bundle: Option<&str>) -> Failure {
         Some(error) => format!(": {error}"),
         None => String::new(),
     };
-    Failure::mistake(format!("there are no certificates to trust in {place}{cause}"))
-        .hint("install ca-certificates, or name a file of them: AWS_CA_BUNDLE or SSL_CERT_FILE")
+    Failure::mistake(format!(
+        "there are no certificates to trust in {place}{cause}"
+    ))
+    .hint("install ca-certificates, or name a file of them: AWS_CA_BUNDLE or SSL_CERT_FILE")
 }

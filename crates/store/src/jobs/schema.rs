@@ -99,9 +99,11 @@ fn try_open(path: &Path) -> Result<Connection, StoreError> {
         .map_err(StoreError::io("open", path))?;
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(PATIENCE)?;
-    // What was taken away can be given back to the file system. Counts only for a
-    // file that is empty yet.
-    connection.pragma_update(None, "auto_vacuum", "incremental")?;
+    if version_of(&connection)? == 0 {
+        // What was taken away can be given back to the file system. Only in a file that
+        // is empty yet: in any other this would be written anew, and waited for.
+        connection.pragma_update(None, "auto_vacuum", "incremental")?;
+    }
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_size_limit", 16 << 20, |_| Ok(()))?;
     // What is committed survives the end of the process, but maybe not a loss of
@@ -112,15 +114,12 @@ fn try_open(path: &Path) -> Result<Connection, StoreError> {
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let version = |connection: &Connection| -> rusqlite::Result<i64> {
-        connection.pragma_query_value(None, "user_version", |row| row.get(0))
-    };
-    if version(connection)? == VERSION {
+    if version_of(connection)? == VERSION {
         return Ok(());
     }
     // Another process may be doing the same; who comes second finds it done.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found = version(&transaction)?;
+    let found = version_of(&transaction)?;
     if found > VERSION {
         return Err(StoreError::JobsTooNew {
             found,
@@ -132,6 +131,11 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     }
     transaction.pragma_update(None, "user_version", VERSION)?;
     Ok(transaction.commit()?)
+}
+
+/// 0 in a file that is empty.
+fn version_of(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 /// Whether another process was in the way, and trying again may help.

@@ -283,6 +283,18 @@ async fn whoever_asks_a_job_to_stop_is_heard() {
     let waiting = book.accept(&new_job(3)).unwrap();
     assert_eq!(other.cancel(&waiting).unwrap(), Cancelled::Done);
     assert_eq!(book.find(&waiting).unwrap().state, JobState::Cancelled);
+
+    // The end of a process puts back what it ran, but not against anybody's wish.
+    for (wish, state) in [(false, JobState::Waiting), (true, JobState::Stopped)] {
+        let job = book.begin(&new_job(3), &ME).unwrap();
+        let id = job.id().clone();
+        if wish {
+            other.cancel(&id).unwrap();
+        }
+        job.finish(end(JobState::Stopped)).await.unwrap();
+        book.put_back(&id).unwrap();
+        assert_eq!(book.find(&id).unwrap().state, state);
+    }
 }
 
 #[tokio::test]

@@ -2,8 +2,7 @@
 //! is read; then it runs, and what came of it is written.
 
 use std::collections::HashSet;
-use std::num::{NonZeroUsize, NonZeroU32};
-use std::path::PathBuf;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,25 +10,24 @@ use map::format::FileFormat;
 use map::journal::Journal;
 use map::options::{ChunkSize, OnError, Options};
 use map::payload::{Description, Shape};
-use map::results::{Table, WriteError, write_failures};
+use map::results::{Table, write_failures};
 use map::run::{End, Finished, Job, RunError};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use science::items::{Collected, Columns, Shelf, Wanted};
+use science::items::{Collected, Columns, Shelf};
 use store::jobs::{JobId, NewJob};
 use tokio_util::sync::CancellationToken;
 
+use super::reader::Reader;
 use super::recipe::Recipe;
-use super::source::{self, Source};
-use super::target::{self, Target, Way};
+use super::source;
+use super::target::{Target, Way};
 use super::watch::Watch;
 use super::{Again, MAKER, Only, book, inline, interrupt, report, shape, sink};
 use crate::args::{BackupArg, ChunkArg, FormatArg, Global, MapArgs, OnErrorArg};
 use crate::failure::{Failure, Kind};
-use crate::progress::Progress;
 
 /// What a synchronous invocation may carry on AWS.
 pub const MOST_PAYLOAD: u64 = 6_291_556;
-const MEMORY: u64 = 2 << 30;
 const RETRIES: u32 = 1;
 const BACKUP_AFTER: f64 = 4.0;
 /// The column of results that have no keys, where no column of values was named.
@@ -136,9 +134,10 @@ async fn prepared(global: &Global, recipe: &Recipe, quiet: bool) -> Result<Ready
     allow_many_files();
     // Whoever means a built-in function and forgets to say so finds none of this name.
     let or_inline = |failure| match inline::named(&recipe.function) {
-        Some(_) if recipe.choices.to.is_none() => {
-            Failure::hint(failure, "a built-in function is computed here with --to inline")
-        }
+        Some(_) if recipe.choices.to.is_none() => Failure::hint(
+            failure,
+            "a built-in function is computed here with --to inline",
+        ),
         _ => failure,
     };
     let way = Way::new(global, recipe).map_err(or_inline)?;
@@ -156,8 +155,7 @@ async fn prepared(global: &Global, recipe: &Recipe, quiet: bool) -> Result<Ready
         .and_then(|kind| shape::columns(choices, kind))
         .unwrap_or(Columns::All);
     let reader = Reader::new(global, recipe, quiet);
-    let (target, said, (source, data)) =
-        tokio::try_join!(find, describe, reader.first(&guess))?;
+    let (target, said, (source, data)) = tokio::try_join!(find, describe, reader.first(&guess))?;
     let (kind, columns) = decided(choices, said.as_ref(), lines)?;
     let data = if columns == guess {
         data
@@ -195,57 +193,6 @@ fn allow_many_files() {
     {
         // Without it, fewer may be under way at once.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    }
-}
-
-/// Brings the data into memory, or what of it fits there.
-struct Reader<'a> {
-    global: &'a Global,
-    recipe: &'a Recipe,
-    scratch: PathBuf,
-    quiet: bool,
-}
-
-impl<'a> Reader<'a> {
-    fn new(global: &'a Global, recipe: &'a Recipe, quiet: bool) -> Self {
-        Self {
-            global,
-            recipe,
-            scratch: source::scratch(global),
-            quiet,
-        }
-    }
-
-    async fn first(&self, columns: &Columns) -> Result<(Source, Collected), Failure> {
-        let progress = Progress::of(1, 0, self.recipe.shown_input(), self.quiet);
-        let client = || target::client(self.global, self.recipe);
-        let format = self.recipe.choices.input_format.map(FileFormat::from);
-        let source = source::open(&self.recipe.input, format, &self.scratch, client, &progress);
-        let source = source.await;
-        progress.clear();
-        let source = source?;
-        let data = self.collect(&source, columns).await?;
-        Ok((source, data))
-    }
-
-    async fn collect(&self, source: &Source, columns: &Columns) -> Result<Collected, Failure> {
-        let choices = &self.recipe.choices;
-        let wanted = Wanted {
-            by: choices.by.clone(),
-            columns: columns.clone(),
-            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            memory: choices.memory.unwrap_or(MEMORY),
-            scratch: self.scratch.clone(),
-        };
-        let name = self.recipe.shown_input().to_owned();
-        let progress = Progress::of(1, source.size.unwrap_or(0), &name, self.quiet);
-        let (input, watched) = (source.input.clone(), Arc::clone(&progress));
-        let collected =
-            tokio::task::spawn_blocking(move || input.collect(&wanted, &|bytes| watched.add(bytes)))
-                .await;
-        progress.clear();
-        let collected = collected.map_err(|error| Failure::from(anyhow::anyhow!(error)))?;
-        collected.map_err(|error| source::bad_input(&name, error))
     }
 }
 
@@ -364,16 +311,7 @@ impl Ready {
         let value = choices.value.as_deref().unwrap_or(VALUE);
         let table = Table::new(&self.data, value, &finished.results)
             .map_err(|error| Failure::new(Kind::Function, error))?;
-        let named = choices.output_format.map(FileFormat::from);
-        let format = named
-            .or_else(|| output.and_then(FileFormat::of_name))
-            .unwrap_or(FileFormat::Csv);
-        sink::put(output, |mut out| {
-            table.write(format, &mut out).map_err(|error| match error {
-                WriteError::Write(error) => error,
-                WriteError::Columnar(error) => std::io::Error::other(error),
-            })
-        })
+        sink::table(output, &table, sink::format(choices, output))
     }
 }
 

@@ -2,50 +2,81 @@
 //! groups are reduced while they are read.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
+use map::format::FileFormat;
+use map::input::{Input, InputError};
+use map::results::Table;
 use science::{Aggregate, Error, Groups, Plan, Spelling};
 use serde::Serialize;
 
 use super::sink;
 use super::source::{self, STREAM};
 use crate::args::{Choices, Global, MapArgs};
+use crate::client::{self, Client};
 use crate::failure::{Failure, Kind};
 use crate::output;
 use crate::progress::Progress;
 use crate::transfer::count;
 
 const MEMORY: u64 = 2 << 30;
+const ONCE: &str = "equal ids are written in several ways, so the input must be read twice, \
+                    and stdin cannot be";
 
 pub fn run(global: &Global, args: &MapArgs) -> Result<(), Failure> {
     let choices = &args.choices;
     let (Some(function), Some(input)) = (&args.function, &args.input) else {
-        return Err(Failure::mistake("what runs in this process leaves no job to go on with"));
+        return Err(Failure::mistake(
+            "what runs in this process leaves no job to go on with",
+        ));
     };
-    let aggregate = built_in(function)?;
+    let built_in = built_in(function)?;
     let (by, value) = columns(choices)?;
     let output = args.output.as_deref().filter(|path| *path != STREAM);
     sink::one_use_of_stdout(output, global.json)?;
-    let threads = match args.parallel {
+    let threads = match choices.parallel {
         Some(threads) => threads,
         None => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
     };
     let plan = Plan {
         by,
         value,
-        aggregate,
+        aggregate: built_in,
         spelling: Spelling::Unknown,
         threads,
         memory: choices.memory.unwrap_or(MEMORY),
         scratch: source::scratch(global),
     };
     let started = Instant::now();
-    let groups = compute(input, plan, args.quiet || global.json)?;
-    sink::put(output, |mut out| groups.write(&mut out))?;
-    finish(global, args, &groups, started.elapsed())
+    let quiet = args.quiet || global.json;
+    let (groups, bytes) = if input.starts_with("s3://") {
+        let mut read = None;
+        client::block_on_threads(async {
+            read = Some(from_bucket(global, input, choices, plan, quiet).await?);
+            Ok(())
+        })?;
+        read.expect("it is there where there is no error")
+    } else {
+        let (data, size) = open(input)?;
+        aggregate(input, &formatted(data, choices), size, &plan, quiet)?
+    };
+    let said = Report {
+        rows: groups.summary.rows,
+        groups: groups.len(),
+        dropped_rows: groups.summary.dropped,
+        bytes,
+        seconds: 0.0,
+    };
+    match sink::format(choices, output) {
+        FileFormat::Csv => sink::put(output, |mut out| groups.write(&mut out))?,
+        format => sink::table(output, &Table::of_groups(groups), format)?,
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    finish(global, args, &Report { seconds, ..said })
 }
 
 /// The columns of ids and values.
@@ -85,52 +116,84 @@ pub fn named(name: &str) -> Option<Aggregate> {
     })
 }
 
-fn compute(input: &str, mut plan: Plan, quiet: bool) -> Result<Groups, Failure> {
+fn formatted(data: Input, choices: &Choices) -> Input {
+    match choices.input_format {
+        Some(format) => data.format(format.into()),
+        None => data,
+    }
+}
+
+/// Groups, and how many bytes were read.
+fn aggregate(
+    name: &str,
+    data: &Input,
+    size: u64,
+    plan: &Plan,
+    quiet: bool,
+) -> Result<(Groups, u64), Failure> {
+    let progress = Progress::of(1, size, source::shown(name), quiet);
+    let read = AtomicU64::new(0);
+    let result = data.aggregate(plan, &|bytes| {
+        read.fetch_add(bytes, Ordering::Relaxed);
+        progress.add(bytes);
+    });
+    progress.clear();
+    let groups = result.map_err(|error| failure(name, error))?;
+    Ok((groups, read.into_inner()))
+}
+
+async fn from_bucket(
+    global: &Global,
+    input: &str,
+    choices: &Choices,
+    plan: Plan,
+    quiet: bool,
+) -> Result<(Groups, u64), Failure> {
+    let client = || Client::find(global);
+    let format = choices.input_format.map(FileFormat::from);
+    let silent = Progress::silent();
+    let found = source::open(input, format, &plan.scratch, client, &silent).await?;
+    let name = input.to_owned();
+    let size = found.size.unwrap_or(0);
+    let work = move || aggregate(&name, &found.input, size, &plan, quiet);
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Failure::from(anyhow::anyhow!(error)))?
+}
+
+/// What is on this machine, and its size where that is known.
+fn open(input: &str) -> Result<(Input, u64), Failure> {
     if input == STREAM {
-        let progress = Progress::of(1, 0, "stdin", quiet);
-        let result = science::aggregate(io::stdin(), &plan, &|bytes| progress.add(bytes));
-        progress.clear();
-        return result.map_err(|error| failure(input, error));
-    }
-    loop {
-        let (file, size) = open(Path::new(input))?;
-        let progress = Progress::of(1, size, input, quiet);
-        let result = science::aggregate(file, &plan, &|bytes| progress.add(bytes));
-        progress.clear();
-        match result {
-            Err(Error::Respelled(spelling)) if plan.spelling == Spelling::Unknown => {
-                plan.spelling = spelling;
+        let taken = AtomicBool::new(false);
+        let data = Input::reader(move || {
+            if taken.swap(true, Ordering::Relaxed) {
+                return Err(io::Error::new(io::ErrorKind::NotSeekable, ONCE));
             }
-            Err(error) => return Err(failure(input, error)),
-            Ok(groups) => return Ok(groups),
-        }
+            Ok(Box::new(io::stdin()))
+        });
+        return Ok((data, 0));
     }
-}
-
-fn open(path: &Path) -> Result<(impl Read + Send + use<>, u64), Failure> {
-    let cannot = |error: io::Error| {
-        let text = format!("cannot read {}", path.display());
-        Failure::new(Kind::Mistake, anyhow::Error::new(error).context(text))
-    };
-    let file = File::open(path).map_err(cannot)?;
-    let meta = file.metadata().map_err(cannot)?;
+    let path = Path::new(input);
+    let meta = path
+        .metadata()
+        .and_then(|meta| File::open(path).map(|_| meta));
+    let meta = meta.map_err(|error| source::cannot_read(input, error))?;
     if meta.is_dir() {
-        return Err(Failure::mistake(format!("{} is a folder", path.display())));
+        return Err(Failure::mistake(format!("{input} is a folder")));
     }
-    Ok((file, meta.len()))
+    Ok((Input::file(path), meta.len()))
 }
 
-fn failure(input: &str, error: Error) -> Failure {
-    let name = if input == STREAM { "stdin" } else { input };
+fn failure(input: &str, error: InputError) -> Failure {
+    let is_second = |error: &io::Error| error.kind() == io::ErrorKind::NotSeekable;
     match error {
-        Error::Respelled(_) => Failure::mistake(
-            "equal ids are written in several ways, so the input must be read twice, \
-             and stdin cannot be",
-        )
-        .hint("put it into a file first"),
-        Error::TooMuch { .. } => Failure::new(Kind::Refused, error)
+        InputError::Data(Error::Read(error)) | InputError::Read(error)
+            if input == STREAM && is_second(&error) =>
+        {
+            Failure::mistake(ONCE).hint("put it into a file first")
+        }
+        InputError::Data(error @ Error::TooMuch { .. }) => Failure::new(Kind::Refused, error)
             .hint("give it more: --memory SIZE; the ids must fit there, with a state for each"),
-        error => source::bad_data(name, error),
+        error => source::bad_input(source::shown(input), error),
     }
 }
 
@@ -143,24 +206,11 @@ struct Report {
     seconds: f64,
 }
 
-fn finish(
-    global: &Global,
-    args: &MapArgs,
-    groups: &Groups,
-    elapsed: Duration,
-) -> Result<(), Failure> {
-    let summary = groups.summary;
-    let report = Report {
-        rows: summary.rows,
-        groups: groups.len(),
-        dropped_rows: summary.dropped,
-        bytes: summary.bytes,
-        seconds: elapsed.as_secs_f64(),
-    };
+fn finish(global: &Global, args: &MapArgs, report: &Report) -> Result<(), Failure> {
     if global.json {
-        output::json(&report)?;
+        output::json(report)?;
     } else if !args.quiet {
-        output::note(&said(&report));
+        output::note(&said(report));
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::recipe::Recipe;
 use super::report::FailureKind;
 use super::watch::Watch;
-use super::{fan_out, interrupt, report};
+use super::{fan_out, figures, interrupt, report};
 use crate::args::{Global, MapArgs};
 use crate::failure::{Failure, Kind};
 use crate::output;
@@ -47,7 +47,10 @@ pub async fn run(global: &Global, recipe: Recipe, args: &MapArgs) -> Result<(), 
     });
     let forecast = forecast.await;
     watch.clear();
-    let said = Said::new(forecast.map_err(|error| no_forecast(error, &ready))?, &ready);
+    let said = Said::new(
+        forecast.map_err(|error| no_forecast(error, &ready))?,
+        &ready,
+    );
     if global.json {
         output::json(&said)?;
     } else {
@@ -102,9 +105,12 @@ impl Said {
             failed => format!(", {failed} of them failed"),
         };
         let lines = [
-            ("data", format!("{} rows in {} items", self.rows, self.items)),
+            (
+                "data",
+                format!("{} rows in {} items", self.rows, self.items),
+            ),
             ("probed", format!("{} items{failed}", self.sampled)),
-            ("time", report::time(Duration::from_secs_f64(self.seconds))),
+            ("time", figures::time(Duration::from_secs_f64(self.seconds))),
             ("memory", memory),
             (
                 "invocations",
@@ -117,8 +123,8 @@ impl Said {
                 "AWS cost",
                 format!(
                     "{} on x86, {} on arm",
-                    report::dollars(self.aws_dollars_x86),
-                    report::dollars(self.aws_dollars_arm)
+                    figures::dollars(self.aws_dollars_x86),
+                    figures::dollars(self.aws_dollars_arm)
                 ),
             ),
         ];

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::source::STREAM;
+use super::source::{self, STREAM};
 use crate::args::{Choices, Global, MapArgs, MapTarget};
 use crate::failure::{Failure, Kind};
 
@@ -58,11 +58,7 @@ impl Recipe {
 
     /// The input's name for people.
     pub fn shown_input(&self) -> &str {
-        if self.input == STREAM {
-            "stdin"
-        } else {
-            &self.input
-        }
+        source::shown(&self.input)
     }
 }
 

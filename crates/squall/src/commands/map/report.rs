@@ -9,6 +9,7 @@ use science::items::Collected;
 use serde::Serialize;
 use store::jobs::JobId;
 
+use super::figures::{dollars, rate, time};
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Table};
 use crate::transfer::count;
@@ -147,7 +148,10 @@ pub fn table(kinds: &[FailureKind]) -> String {
     }
     let mut text = table.render();
     if let Some(more) = kinds.len().checked_sub(KINDS).filter(|more| *more > 0) {
-        append(&mut text, format_args!("... and {}\n", count(more as u64, "other error")));
+        append(
+            &mut text,
+            format_args!("... and {}\n", count(more as u64, "other error")),
+        );
     }
     text
 }
@@ -184,13 +188,16 @@ fn summary(told: &Told<'_>) -> String {
         count(progress.items, "item")
     );
     if rows.dropped > 0 {
-        append(&mut text, format_args!(
-            ", {} without an id dropped",
-            count(rows.dropped, "row")
-        ));
+        append(
+            &mut text,
+            format_args!(", {} without an id dropped", count(rows.dropped, "row")),
+        );
     }
     if progress.known > 0 {
-        append(&mut text, format_args!(", {} known already", progress.known));
+        append(
+            &mut text,
+            format_args!(", {} known already", progress.known),
+        );
     }
     if progress.failed > 0 {
         append(&mut text, format_args!(", {} failed", progress.failed));
@@ -217,7 +224,10 @@ fn verdict(told: &Told<'_>) -> Result<(), Failure> {
     let progress = &told.finished.progress;
     let done = progress.done;
     let early = |why: &str| {
-        let error = anyhow!("{why}: {done} of {} are done", count(progress.items, "item"));
+        let error = anyhow!(
+            "{why}: {done} of {} are done",
+            count(progress.items, "item")
+        );
         Failure::new(Kind::Stopped, error)
     };
     let failure = match &told.finished.end {
@@ -239,7 +249,10 @@ fn verdict(told: &Told<'_>) -> Result<(), Failure> {
         }
         End::Cancelled => Failure::new(
             Kind::Interrupted,
-            anyhow!("stopped: {done} of {} are done", count(progress.items, "item")),
+            anyhow!(
+                "stopped: {done} of {} are done",
+                count(progress.items, "item")
+            ),
         ),
         End::OutOfTime => early("the time of --max-time is over"),
         End::OutOfMoney => early("the dollars of --max-cost are spent"),
@@ -254,7 +267,10 @@ fn verdict(told: &Told<'_>) -> Result<(), Failure> {
 
 /// What was asked for is done, but that is not the whole job.
 pub fn not_whole(without: u64, job: &JobId) -> Failure {
-    let error = anyhow!("{} were never run, so nothing is written", count(without, "item"));
+    let error = anyhow!(
+        "{} were never run, so nothing is written",
+        count(without, "item")
+    );
     Failure::new(Kind::Stopped, error).hint(format!("run them: squall map --resume {job}"))
 }
 
@@ -304,9 +320,10 @@ fn replay(told: &Told<'_>) -> Option<String> {
 fn after_failures(told: &Told<'_>) -> Option<String> {
     let job = told.job.as_ref()?;
     let mut hint = replay(told)?;
-    append(&mut hint, format_args!(
-        "; squall jobs rerun-failed {job} runs them all again"
-    ));
+    append(
+        &mut hint,
+        format_args!("; squall jobs rerun-failed {job} runs them all again"),
+    );
     if !told.lists_failed {
         hint.push_str("; --failed FILE lists them");
     }
@@ -329,72 +346,9 @@ pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a rate in a few digits"
-)]
-pub fn rate(items: u64, elapsed: Duration) -> String {
-    let rate = items as f64 / elapsed.as_secs_f64().max(1e-6);
-    if rate < 10.0 {
-        format!("{rate:.1} items/s")
-    } else {
-        format!("{} items/s", rate as u64)
-    }
-}
-
-/// `85 ms`, `1.2 s`, `3:05`, `1:02:03`.
-pub fn time(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0 if time.subsec_millis() < 100 => format!("{} ms", time.subsec_millis()),
-        0..10 => format!("{:.1} s", time.as_secs_f64()),
-        10..60 => format!("{seconds} s"),
-        60..3_600 => format!("{}:{:02}", seconds / 60, seconds % 60),
-        _ => format!(
-            "{}:{:02}:{:02}",
-            seconds / 3_600,
-            seconds / 60 % 60,
-            seconds % 60
-        ),
-    }
-}
-
-/// With two digits that count, at least to the cent.
-pub fn dollars(amount: f64) -> String {
-    if amount >= 1.0 || amount <= 0.0 {
-        return format!("${amount:.2}");
-    }
-    let mut digits = 2;
-    let mut scaled = amount * 10.0;
-    while scaled < 1.0 && digits < 10 {
-        digits += 1;
-        scaled *= 10.0;
-    }
-    format!("${amount:.digits$}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn amounts_and_times_are_short() {
-        for (amount, text) in [
-            (0.0, "$0.00"),
-            (12.345, "$12.35"),
-            (0.5, "$0.50"),
-            (0.0123, "$0.012"),
-            (0.000_004_56, "$0.0000046"),
-        ] {
-            assert_eq!(dollars(amount), text);
-        }
-        let shown = |ms| time(Duration::from_millis(ms));
-        assert_eq!([shown(85), shown(1_240), shown(185_000)], ["85 ms", "1.2 s", "3:05"]);
-        assert_eq!(rate(10, Duration::from_secs(4)), "2.5 items/s");
-        assert_eq!(rate(1_000, Duration::from_millis(250)), "4000 items/s");
-    }
 
     #[test]
     fn ids_are_quoted_for_the_shell() {
@@ -407,7 +361,10 @@ mod tests {
     #[test]
     fn request_ids_are_left_out() {
         let message = "RequestId: 7906f3e5 Error: Task timed out after 1.00 seconds";
-        assert_eq!(without_request(message), "Task timed out after 1.00 seconds");
+        assert_eq!(
+            without_request(message),
+            "Task timed out after 1.00 seconds"
+        );
         assert_eq!(without_request("RequestId: odd"), "RequestId: odd");
     }
 

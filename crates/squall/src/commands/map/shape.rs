@@ -42,8 +42,10 @@ pub fn kind(
         return Ok(ItemKind::List);
     };
     said.item.parse().map_err(|error| {
-        Failure::mistake(format!("the function asks for items of its own kind: {error}"))
-            .hint("say how it is to get them: --item KIND")
+        Failure::mistake(format!(
+            "the function asks for items of its own kind: {error}"
+        ))
+        .hint("say how it is to get them: --item KIND")
     })
 }
 
@@ -108,7 +110,10 @@ mod tests {
     #[test]
     fn the_user_is_heard_before_the_function() {
         let series = said("series", true);
-        assert_eq!(kind(&value(), Some(&series), false).unwrap(), ItemKind::Series);
+        assert_eq!(
+            kind(&value(), Some(&series), false).unwrap(),
+            ItemKind::Series
+        );
         let chosen = Choices {
             item: Some(ItemArg::List),
             payload: Some(PayloadArg::Zlib),
@@ -117,7 +122,10 @@ mod tests {
         assert!(is_settled(&chosen));
         assert_eq!(kind(&chosen, Some(&series), false).unwrap(), ItemKind::List);
         assert_eq!(format(&chosen, Some(&series), ItemKind::List), Format::Zlib);
-        assert_eq!(format(&value(), Some(&series), ItemKind::Series), Format::Columns);
+        assert_eq!(
+            format(&value(), Some(&series), ItemKind::Series),
+            Format::Columns
+        );
         let plain = said("list", false);
         assert_eq!(format(&value(), Some(&plain), ItemKind::List), Format::Json);
         assert!(kind(&value(), Some(&said("poem", true)), false).is_err());

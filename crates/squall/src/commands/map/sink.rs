@@ -7,13 +7,34 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
+use map::format::FileFormat;
+use map::results::{Table, WriteError};
 
+use crate::args::Choices;
 use crate::failure::{Failure, Kind};
 
 const OUT_BUFFER: usize = 256 * 1024;
 
 /// What writes a result. It may run once only.
 type Write1<'a> = &'a mut dyn FnMut(&mut (dyn Write + Send)) -> io::Result<()>;
+
+/// What is asked for, else what the name says, else CSV.
+pub fn format(choices: &Choices, output: Option<&str>) -> FileFormat {
+    let named = choices.output_format.map(FileFormat::from);
+    named
+        .or_else(|| output.and_then(FileFormat::of_name))
+        .unwrap_or(FileFormat::Csv)
+}
+
+/// Writes a table of results.
+pub fn table(path: Option<&str>, table: &Table, format: FileFormat) -> Result<(), Failure> {
+    put(path, |mut out| {
+        table.write(format, &mut out).map_err(|error| match error {
+            WriteError::Write(error) => error,
+            WriteError::Columnar(error) => io::Error::other(error),
+        })
+    })
+}
 
 /// Stdout takes the result or JSON about it, not both.
 pub fn one_use_of_stdout(output: Option<&str>, json: bool) -> Result<(), Failure> {

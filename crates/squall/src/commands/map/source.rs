@@ -27,6 +27,11 @@ const AHEAD: usize = 16;
 /// Stretches of the object that are loaded at once.
 const PARALLEL: usize = 1;
 
+/// An input's name for people.
+pub fn shown(input: &str) -> &str {
+    if input == STREAM { "stdin" } else { input }
+}
+
 /// A data set that was found.
 #[derive(Debug)]
 pub struct Source {
@@ -110,7 +115,10 @@ async fn spool(
     }
     let copied = copied.await.map_err(io::Error::other).flatten();
     let file = copied.map_err(|error: io::Error| cannot_read(name, error))?;
-    let size = file.metadata().map_err(|error| cannot_read(name, error))?.len();
+    let size = file
+        .metadata()
+        .map_err(|error| cannot_read(name, error))?
+        .len();
     let input = Input::reader(move || {
         // A handle of its own, which begins at the beginning.
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
@@ -212,7 +220,7 @@ pub fn bad_input(name: &str, error: InputError) -> Failure {
     }
 }
 
-fn cannot_read(name: &str, error: io::Error) -> Failure {
+pub fn cannot_read(name: &str, error: io::Error) -> Failure {
     let error = anyhow::Error::new(error).context(format!("cannot read {name}"));
     Failure::new(Kind::Mistake, error)
 }

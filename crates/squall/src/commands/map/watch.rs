@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use map::stats::Progress;
 use parking_lot::Mutex;
 
-use super::report::rate;
+use super::figures::rate;
 use crate::{output, progress};
 
 /// Where nobody watches a bar, a line is written so often.
@@ -119,7 +119,10 @@ mod tests {
         progress.retries = 2;
         progress.failed = 2;
         progress.left = None;
-        assert_eq!(line(&progress), "21 items/s, 4 in flight, 2 retried, 2 failed");
+        assert_eq!(
+            line(&progress),
+            "21 items/s, 4 in flight, 2 retried, 2 failed"
+        );
     }
 
     #[test]
