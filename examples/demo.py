@@ -3,8 +3,8 @@
 Starts an engine on a temporary directory, deploys examples/linregress with boto3
 as one would deploy it to AWS, and shows what comes back: AWS's own error while
 scipy is missing, the result once a layer brings it, the log, what runs, and how
-long it all took beside a plain `python -c`. Then a file lands in a bucket and runs
-the same computation by itself.
+long it all took beside a plain `python -c`. Then a data set of many series is mapped
+over instances of a function, and a file that lands in a bucket runs one by itself.
 
     python examples/demo.py         needs a built squall (SQUALL_BIN, or target/)
 """
@@ -29,6 +29,7 @@ STORY = ROOT / "examples" / "linregress"
 VENV = ROOT / ".cache" / "demo-venv"
 NEEDED = ("boto3", "numpy", "scipy")
 FUNCTION = "linregress"
+SERIES, LENGTH = 5_000, 100
 ROLE = "arn:aws:iam::000000000000:role/any"
 # The same computation without any engine: what a script costs each time.
 PLAIN = """
@@ -50,6 +51,7 @@ def main():
         log(ready)
         times(ready, client, event)
         what_runs(ready)
+        a_data_set_is_mapped(client, ready, layer, Path(folder))
         a_file_lands(ready, client, layer, event, Path(folder))
     print(f"\n{bold('Done.')} The engine is stopped, its directory is removed.")
 
@@ -269,6 +271,66 @@ def what_runs(ready):
     shown = [*instances[:4], f"... and {len(instances) - 4} more"] if len(instances) > 5 else instances
     for line in [*shown, *lines[len(instances) :]]:
         print(f"    {line}")
+
+
+def a_data_set_is_mapped(client, ready, layer, folder):
+    step(f"A function over a data set: {SERIES:,} series of {LENGTH} values")
+    for line in (STORY / "trend.py").read_text().splitlines()[6:]:
+        print(f"    {dim(line)}")
+    create(client, "trend", "trend.trend", [layer])
+    data, trends = folder / "series.csv", folder / "trends.csv"
+    write_series(data)
+    show("squall map trend series.csv --by id --value value -o trends.csv")
+    print(f"    {green(mapped(ready, data, trends))}")
+    lines = trends.read_text().splitlines()
+    if len(lines) != SERIES + 1:
+        fail(f"there should be a row for each of {SERIES} series, not {len(lines) - 1}")
+    for line in lines[:4]:
+        print(f"    {dim(line)}")
+    seconds = plain_loop(data)
+    show(f"a plain Python loop over the same file takes {seconds:.2f} s")
+    with open(data, "a") as file:
+        file.writelines(f"{SERIES},{n},{n * n}\n" for n in range(LENGTH))
+    show("one more series, and the same command again: only that one is computed")
+    print(f"    {green(mapped(ready, data, trends))}")
+
+
+def mapped(ready, data, trends) -> str:
+    """What the command says at its end."""
+    words = ["map", "trend", data, "--by", "id", "--value", "value", "-o", trends]
+    done = subprocess.run([binary(), "--data", ready["data"], *words], capture_output=True, text=True)
+    if done.returncode:
+        fail(f"squall map ended with {done.returncode}: {done.stderr}")
+    return done.stderr.strip().replace("\n", "\n    ")
+
+
+def write_series(path):
+    import numpy
+
+    random = numpy.random.default_rng(0)
+    with open(path, "w") as file:
+        file.write("id,time,value\n")
+        for series in range(SERIES):
+            slope = random.normal()
+            values = slope * numpy.arange(LENGTH) + random.normal(size=LENGTH)
+            file.writelines(f"{series},{n},{value}\n" for n, value in enumerate(values.tolist()))
+
+
+def plain_loop(path) -> float:
+    """The same work in one process, its libraries loaded beforehand."""
+    import csv
+
+    import numpy
+    from scipy.stats import linregress
+
+    before = time.perf_counter()
+    series = {}
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            series.setdefault(row["id"], []).append(float(row["value"]))
+    for values in series.values():
+        linregress(numpy.arange(len(values)), values)
+    return time.perf_counter() - before
 
 
 def a_file_lands(ready, client, layer, event, folder):
