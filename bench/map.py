@@ -37,8 +37,12 @@ COUNTS = (1_000, 10_000, 100_000)
 MIDDLE = 10_000
 BUSY = 1_000
 FRAGILE = 1_000
+# Seconds of a peer's turns after which there are no more of them.
+LONG = 15
+# Seconds after which a contender that has not come back from the poison item is given up.
+SURVIVE = 60
 # One task for each item: measured with fewer items where that takes long.
-SLOW_ALONE = {"dask": 1_000, "ray": 1_000, "lithops": 50, "ministack": 100}
+SLOW_ALONE = {"dask": 1_000, "ray": 1_000, "lithops": 20, "ministack": 100}
 def main():
     arguments = parse()
     python_of_peers()
@@ -71,6 +75,8 @@ class Bench:
         self.turns = 3 if arguments.quick else 7
         self.counts = COUNTS[:2] if arguments.quick else COUNTS
         self.out = folder / "out.csv"
+        #: By work, the chunk size of the peer that is being measured.
+        self.best = {}
         self.files = {count: make(folder, count) for count in self.counts}
         self.expected = {count: [map_work.total(item) for item in map_work.arrays(count)] for count in self.counts}
 
@@ -188,7 +194,7 @@ class Bench:
     def beside(self, name) -> dict:
         if name == "ministack":
             return self.attempt(name, self.ministack)
-        seen = {}
+        seen, self.best = {}, {}
         with contextlib.ExitStack() as stack:
             started = self.attempt(name, lambda: stack.enter_context(Host(name)))
             if isinstance(started, dict):
@@ -213,10 +219,13 @@ class Bench:
         """The peer with its best chunk size, `squall.map` and `squall map`, in turns."""
         for host in (peer, library):
             host.ask("load", count=count)
-        best = peer.ask("best", work=work)["chunk"]
+        # With the largest data all sizes would take minutes; it is the one for the next smaller.
+        if count <= MIDDLE:
+            self.best[work] = peer.ask("best", work=work)["chunk"]
+        best = self.best[work]
         library.ask("map", work=work, chunk=None)
         turns = []
-        for _ in range(self.turns if count <= MIDDLE else 3):
+        while len(turns) < self.turns and sum(turn["peer"] for turn in turns) < LONG:
             one = {"peer": peer.ask("map", work=work, chunk=best), "library": library.ask("map", work=work, chunk=None)}
             assert math.isclose(one["peer"]["check"], one["library"]["check"], rel_tol=1e-9, abs_tol=1e-6)
             one["cli"] = self.ours.map(work, "array", self.files[count], self.out)
@@ -230,26 +239,25 @@ class Bench:
 
     def chunked(self, peer, name, chunk) -> dict:
         count = SLOW_ALONE.get(name, MIDDLE) if chunk == 1 else MIDDLE
-        if name in ("lithops", "ministack"):
-            count = min(count, 100 * chunk)
+        if name == "lithops":
+            count = min(count, 20 * chunk)
         peer.ask("load", count=count)
         spent = self.times(lambda: peer.ask("map", work="total", chunk=chunk))
         return {**spent, "each": spent["seconds"] / count}
 
     def peak(self, peer, count) -> float:
         peer.ask("load", count=count)
-        best = peer.ask("best", work="total")["chunk"]
+        best = self.best["total"] if "total" in self.best else peer.ask("best", work="total")["chunk"]
         with PeakMemory(lambda: [peer.pid]) as memory:
             peer.ask("map", work="total", chunk=best)
         return memory.peak
 
     def survivors(self, name) -> dict:
         """In a host of its own: not every one is of use afterwards."""
-        deadline = 60 if self.arguments.quick else 150
         with Runs() as runs:
             try:
                 with Host(name) as host:
-                    seen = host.ask("survive", deadline=deadline, count=FRAGILE, port=runs.port)
+                    seen = host.ask("survive", deadline=SURVIVE, count=FRAGILE, port=runs.port)
             except Failed as reason:
                 seen = {"good": 0, "words": [str(reason)]}
         return {**seen, **runs.told()}

@@ -72,6 +72,7 @@ class Host:
 
     def __init__(self, name, environment=None):
         self.name, self.environment = name, environment or {}
+        self.closed = False
 
     def __enter__(self):
         python = python_of_peers()
@@ -94,12 +95,13 @@ class Host:
         return self
 
     def __exit__(self, *_):
+        if self.closed:
+            return
+        self.closed = True
         with contextlib.suppress(OSError, ValueError):
             self.process.stdin.close()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            pass
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
         # Peers leave workers behind, some of them in sessions of their own.
         left = harness.descendants(self.pid)
         for kill in (lambda: os.killpg(self.pid, signal.SIGKILL), *(lambda p=p: os.kill(p, signal.SIGKILL) for p in left)):
@@ -109,6 +111,8 @@ class Host:
         self.process.stdout.close()
 
     def ask(self, do, deadline=DEADLINE, **more) -> dict:
+        if self.closed:
+            raise Failed("it was ended before, because it hung")
         self.process.stdin.write(json.dumps({"do": do, **more}).encode() + b"\n")
         self.process.stdin.flush()
         return self.answer(deadline)
@@ -118,6 +122,8 @@ class Host:
         while not seen.endswith(b"\n"):
             ready, _, _ = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))
             if not ready:
+                # What it may say later would be taken for the answer to the next command.
+                self.__exit__()
                 raise Failed(f"no end after {deadline} s")
             piece = os.read(self.process.stdout.fileno(), 65536)
             if not piece:

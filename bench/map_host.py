@@ -24,7 +24,8 @@ WORKERS = os.cpu_count()
 class Serial:
     """A loop: what the work itself takes, on one processor."""
 
-    chunks = (None,)
+    # The sizes that are tried, for short work and for long.
+    chunks = {"total": (None,), "busy": (None,)}
 
     def map(self, function, items, chunk):
         return [function(item) for item in items]
@@ -39,7 +40,7 @@ class Serial:
 class SquallMap:
     """`squall.map` of the guest package; the engine is where the environment says."""
 
-    chunks = (None,)
+    chunks = {"total": (None,), "busy": (None,)}
 
     def __init__(self):
         import squall
@@ -57,7 +58,7 @@ class SquallMap:
 
 
 class Pool:
-    chunks = (None, 100, 1000)
+    chunks = {"total": (None, 100, 1000), "busy": (None, 1, 10)}
 
     def __init__(self):
         import multiprocessing
@@ -78,7 +79,7 @@ class Pool:
 
 
 class Joblib:
-    chunks = ("auto", 100, 1000)
+    chunks = {"total": ("auto", 100, 1000), "busy": ("auto", 1, 10)}
 
     def __init__(self):
         import joblib
@@ -100,7 +101,7 @@ class Joblib:
 
 
 class Dask:
-    chunks = (100, 1000, 2500)
+    chunks = {"total": (100, 1000, 2500), "busy": (1, 10, 100)}
 
     def __init__(self):
         import dask.distributed
@@ -131,7 +132,7 @@ class Dask:
 
 
 class Ray:
-    chunks = (100, 1000, 2500)
+    chunks = {"total": (100, 1000, 2500), "busy": (1, 10, 100)}
 
     def __init__(self):
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -155,7 +156,7 @@ class Ray:
 
 
 class Lithops:
-    chunks = (1000, 5000)
+    chunks = {"total": (500, 5000), "busy": (250, 500)}
 
     def __init__(self):
         import lithops
@@ -246,10 +247,10 @@ class Host:
         return {"seconds": seconds, "check": sum(results)}
 
     def best(self, work):
-        """Which of the chunk sizes is the fastest; tried twice each."""
+        """Which of the chunk sizes is the fastest; tried twice each where that is short."""
         seconds = {}
-        for _ in range(2):
-            for chunk in self.peer.chunks:
+        for _ in range(2 if work == "total" else 1):
+            for chunk in self.peer.chunks[work]:
                 spent = self.map(work, chunk)["seconds"]
                 seconds[chunk] = min(spent, seconds.get(chunk, spent))
         return {"chunk": min(seconds, key=seconds.get)}

@@ -238,6 +238,21 @@ def test_data_that_is_wrong_is_named_with_its_place(total):
     assert unpacked.status_code == 400, unpacked.text
 
 
+def test_a_small_body_that_unpacks_to_hours_of_work_ends_in_time(total):
+    """Rows without an id take no memory, so that only time ends them."""
+    header = pyarrow.compress(b"id,value\n", codec="zstd", asbytes=True)
+    rows = pyarrow.compress(b",1\n" * (1 << 22), codec="zstd", asbytes=True)
+    answer = requests.put(total, params={"max_time": 1}, data=header + rows * 4000, timeout=harness.DEADLINE)
+    error_of(answer, 504, "OutOfTime")
+
+
+def test_a_body_of_nothing_but_names_is_not_sent_back(total):
+    for body in (b"x" * (1 << 20), b",".join(b"c%d" % place for place in range(100_000))):
+        answer = requests.put(total, data=body)
+        error_of(answer, 422, "MissingColumn")
+        assert len(answer.content) < 20_000
+
+
 def test_bodies_that_nobody_reads(total):
     body = b"id,value\n1,2\n"
     error = error_of(requests.put(total, data=body, headers={"content-type": "image/png"}), 415, "UnsupportedMediaType")

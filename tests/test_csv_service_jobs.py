@@ -4,9 +4,10 @@ import collections
 import contextlib
 import io
 import json
+import socket
 import socketserver
 import threading
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import pandas
 import pytest
@@ -223,6 +224,28 @@ def test_no_more_jobs_are_taken_than_may_wait(slow_engine, counter):
         counter.free.set()
         for job in jobs:
             wait_for(job, "complete")
+
+
+def test_a_body_on_its_way_takes_the_place_of_a_job(slow_engine, counter):
+    """Else any number that come at once would all find the last place free."""
+    counted_function(slow_engine)
+    with routes_of(slow_engine) as routes:
+        url = routes.add("counted")
+        counter.free.clear()
+        job = accepted(url, counter.table(1))
+        address = urlsplit(url)
+        with socket.create_connection((address.hostname, address.port), harness.DEADLINE) as slow:
+            head = f"PUT {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nPrefer: respond-async\r\n"
+            slow.sendall(f"{head}Content-Length: 13\r\nExpect: 100-continue\r\n\r\n".encode())
+            # It is said when the body is asked for.
+            assert slow.recv(1000).startswith(b"HTTP/1.1 100 ")
+            refused = requests.put(url, data=csv_of(counter.table(1)), headers=ASYNC)
+            error_of(refused, 429, "TooManyJobs")
+        # The client went away, and its place is free again.
+        put = lambda: requests.put(url, data=csv_of(counter.table(1)), headers=ASYNC)
+        eventually(lambda: put().status_code == 202, "a free place")
+        counter.free.set()
+        wait_for(job, "complete")
 
 
 @pytest.mark.parametrize("end", ["kill", "stop"])

@@ -728,6 +728,8 @@ def test_what_cannot_be_fetched_is_said(awslambda, summer, loan, s3, bucket):
         (lent["get"], "Squall.BadChunk", "not a chunk"),
         (lent["get"].replace("/chunk?", "/other?"), "Squall.Exchange", "403"),
         ("ftp://x/y", "Squall.Exchange", "ftp"),
+        ("https://169.254.169.254/latest", "Squall.Exchange", "neither S3"),
+        ("https://s3.amazonaws.com@127.0.0.1/x", "Squall.Exchange", "neither S3"),
     ]
     for get, kind, why in refused:
         event = json.dumps({"squall": {"map": "chunk", "get": get}}).encode()

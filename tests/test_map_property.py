@@ -19,7 +19,7 @@ import pytest
 
 from map_cli import Map
 
-CASES = int(os.environ.get("SQUALL_PROPERTY_CASES", "40"))
+CASES = int(os.environ.get("SQUALL_PROPERTY_CASES", "20"))
 KINDS = ("series", "array", "list", "dict", "frame")
 
 # What a value tells the function to do: VALUE // STEP is one of these, the rest is a number of
@@ -67,10 +67,11 @@ def asked_before(number):
 
 
 def obey(values):
-    for value in values:
-        order, number = divmod(value, {STEP}) if math.isfinite(value) else (0, 0)
-        if order == {ONCE} and not asked_before(number):
-            raise KeyError(number)
+    told = [divmod(value, {STEP}) for value in values if math.isfinite(value)]
+    # All are asked, so that an item that is told more than once raises once all the same.
+    if not all([asked_before(number) for order, number in told if order == {ONCE}]):
+        raise KeyError("once")
+    for order, _ in told:
         if order == {ALWAYS}:
             raise ValueError("never")
         if order == {EXIT}:
@@ -219,8 +220,7 @@ def options(choose, by) -> list[str]:
     given += [] if kind == "frame" else ["--value", "value"]
     given += ["--payload", choose.choice(["json", "zlib", "columns"])]
     given += ["--chunksize", choose.choice(["1", "2", "7", "50", "auto", "auto"])]
-    # An item that is told to raise once may hold several that are: each takes a try.
-    given += ["--retries", "9"]
+    given += ["--retries", choose.choice(["1", "1", "2"])]
     if choose.random() < 0.5:
         given += ["--concurrency", str(choose.randrange(1, 5))]
     if choose.random() < 0.3:
@@ -233,7 +233,7 @@ def options(choose, by) -> list[str]:
 # What pandas and the same function say
 
 
-def expected(data: bytes, by: str, kind: str) -> tuple[str, dict[str, set[str]]]:
+def expected(data: bytes, by: str, kind: str) -> tuple[str | None, dict[str, set[str]]]:
     """The result as CSV, and the errors that each failing item may end with, by its id."""
     frame = pd.read_csv(io.BytesIO(data), low_memory=False)
     ids, rows, bad, errors = [], [], [], []
@@ -249,7 +249,8 @@ def expected(data: bytes, by: str, kind: str) -> tuple[str, dict[str, set[str]]]
     result.insert(0, by, pd.Series(ids, dtype=frame[by].dtype))
     written = pd.Series(bad, dtype=frame[by].dtype).to_csv(index=False, header=["id"])
     names = [row[0] for row in list(csv.reader(io.StringIO(written)))[1:]]
-    return result.to_csv(index=False), dict(zip(names, errors, strict=True))
+    # Where all fail there is no row from which columns could be known.
+    return result.to_csv(index=False) if rows else None, dict(zip(names, errors, strict=True))
 
 
 @pytest.mark.parametrize("seed", range(CASES))
@@ -260,9 +261,6 @@ def test_results_and_failures_are_those_of_the_direct_computation(engine, functi
     result, fails = expected(data, by, given[3])
     path, failed = tmp_path / "data.csv", tmp_path / "failed.csv"
     path.write_bytes(data)
-    if result.count("\n") < 2:
-        # All fail: there is no row from which columns could be known.
-        result = None
 
     squall_map = Map(engine, tmp_path)
     keep = choose.random() < 0.3
@@ -273,7 +271,7 @@ def test_results_and_failures_are_those_of_the_direct_computation(engine, functi
         done = squall_map.run(function, path, *given, "--failed", failed, fails=code, keep=keep)
         if result is not None:
             assert done.output == result
-        rows = list(csv.reader(io.StringIO(failed.read_text(newline="")))) if fails else [["id"]]
+        rows = list(csv.reader(io.StringIO(failed.read_bytes().decode(), newline=""))) if fails else [["id"]]
         named = {row[0]: row[1] for row in rows[1:]}
         assert named.keys() == fails.keys() and len(rows) - 1 == len(fails)
         assert all(error in fails[name] for name, error in named.items()), (named, fails)

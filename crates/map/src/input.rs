@@ -20,23 +20,37 @@ use science::items::{self, Collected, Columns, Wanted};
 use types::table::Column;
 
 use crate::format::FileFormat;
-use stream::{Begun, Counted, Packing, spool};
+use stream::{Begun, Counted, Packing, Watched, spool};
 
 /// Opens a data set anew, at its beginning.
 type Open = dyn Fn() -> io::Result<Reader> + Send + Sync;
 type Reader = Box<dyn Read + Send>;
+/// Says whether to read on, after so many bytes as they are unpacked.
+type Watch = dyn Fn(u64) -> io::Result<()> + Send + Sync;
 
 /// What a block of a Parquet or Arrow file may take in memory, even if less than that
 /// is granted for the items: files that are made as usual have no larger ones.
 const LEAST_BLOCK: u64 = 64 * 1024 * 1024;
 
 /// A data set.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Input {
     place: Place,
     format: Option<FileFormat>,
     name: Option<String>,
     media_type: Option<String>,
+    watch: Option<Arc<Watch>>,
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input")
+            .field("place", &self.place)
+            .field("format", &self.format)
+            .field("name", &self.name)
+            .field("media_type", &self.media_type)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone)]
@@ -116,12 +130,30 @@ impl Input {
         Self { format, ..self }
     }
 
+    /// Asks `go_on` again and again how far to read, with the bytes so far as they are
+    /// unpacked; its error ends the reading. A small packed input may unpack to more
+    /// than anyone can wait for or has room for.
+    #[must_use]
+    pub fn watched(self, go_on: impl Fn(u64) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        let watch: Arc<Watch> = Arc::new(go_on);
+        let watch = Some(watch);
+        Self { watch, ..self }
+    }
+
     fn new(place: Place) -> Self {
         Self {
             place,
             format: None,
             name: None,
             media_type: None,
+            watch: None,
+        }
+    }
+
+    fn watch(&self, reader: Reader) -> Reader {
+        match &self.watch {
+            Some(watch) => Box::new(Watched::new(reader, Arc::clone(watch))),
+            None => reader,
         }
     }
 
@@ -199,10 +231,11 @@ impl Input {
             let begun = begun.lock().take();
             let reader = begun.map_or_else(|| self.open(), Ok)?;
             let Some(packing) = packing else {
-                return Ok(reader);
+                return Ok(self.watch(reader));
             };
             let read = read.clone();
-            packing.unpack(Counted { reader, read })
+            let unpacked = packing.unpack(Counted { reader, read })?;
+            Ok(self.watch(unpacked))
         };
         // Progress is along the input as it lies there, packed or not.
         let heard = |bytes| match packing {
@@ -235,12 +268,19 @@ impl Input {
             limit: wanted.memory.max(LEAST_BLOCK),
         };
         let batches = open(&source, &wanted).map_err(of_file)?;
-        let mut heard = 0;
+        let (mut heard, mut unpacked) = (0, 0);
+        let watch = self.watch.clone();
         Ok(batches.map(move |batch| {
             let taken = source.taken();
             progress(taken - heard);
             heard = taken;
-            batch.map_err(Passing)
+            let batch = batch.map_err(Passing)?;
+            if let Some(watch) = &watch {
+                let sizes = batch.iter().map(|column| column.values.len() as u64 * 8);
+                unpacked += sizes.sum::<u64>();
+                watch(unpacked).map_err(|error| Passing(columnar::Error::Read(error)))?;
+            }
+            Ok(batch)
         }))
     }
 
@@ -269,7 +309,7 @@ impl Input {
             Some(packing) => packing.unpack(reader).map_err(InputError::Read)?,
             None => reader,
         };
-        spool(reader, &wanted.scratch)
+        spool(self.watch(reader), &wanted.scratch)
     }
 }
 

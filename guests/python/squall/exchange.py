@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import time
 import urllib.parse
 
@@ -12,6 +13,8 @@ PAUSE_SECONDS = 0.2
 TIMEOUT_SECONDS = 60
 # Of an error's text.
 MOST_SHOWN = 300
+# Of S3, however a bucket is named: in front of it, behind it, or by an endpoint of a VPC.
+OF_S3 = re.compile(r"(.+\.)?s3[.-]([a-z0-9-]+\.)*amazonaws\.com(\.cn)?")
 
 
 class Exchange(Exception):
@@ -71,10 +74,24 @@ def connect(parts):
     endpoint = urllib.parse.urlsplit(
         os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
     )
-    if parts.scheme == "https":
-        return http.client.HTTPSConnection(parts.netloc, timeout=TIMEOUT_SECONDS)
-    if parts.scheme != "http":
+    if parts.scheme not in ("http", "https"):
         raise Exchange("chunks are not fetched by %r" % parts.scheme)
+    # Who may send events may not ask through this function what only it can reach.
+    if parts.scheme == "https":
+        if not is_store(parts.hostname or "", endpoint):
+            raise Exchange(
+                "chunks are not fetched from %r: it is neither S3 nor AWS_ENDPOINT_URL_S3"
+                % parts.hostname
+            )
+        return http.client.HTTPSConnection(parts.netloc, timeout=TIMEOUT_SECONDS)
+    if endpoint.scheme != "http":
+        raise Exchange("chunks are not fetched by http, but from AWS_ENDPOINT_URL_S3")
     # An engine on this machine: outside it may have another name.
-    here = endpoint.netloc if endpoint.scheme == "http" else parts.netloc
-    return http.client.HTTPConnection(here, timeout=TIMEOUT_SECONDS)
+    return http.client.HTTPConnection(endpoint.netloc, timeout=TIMEOUT_SECONDS)
+
+
+def is_store(host, endpoint):
+    if endpoint.scheme == "https" and endpoint.hostname:
+        if host == endpoint.hostname or host.endswith("." + endpoint.hostname):
+            return True
+    return OF_S3.fullmatch(host) is not None

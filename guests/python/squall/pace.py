@@ -8,8 +8,9 @@ from collections import deque
 MOST_AT_ONCE = 100
 # A chunk is to be this many times longer than what it costs to send it.
 WORTH = 20
-# ... but leaves this many chunks for each of those that work, so that all end together.
-TAIL = 4
+# ... but leaves this many chunks for each of those that work, so that all end together;
+# until they would be shorter than what it costs to send them.
+TAIL = 8
 GROWTH = 8
 # Lambda takes 6 MB; a chunk of somewhat less is no slower.
 MOST_BYTES = 4_000_000
@@ -43,7 +44,9 @@ class Pace:
         if self.overhead is None:
             return 1
         each = max(statistics.median(self.each), 1e-9)
-        size = min(WORTH * self.overhead / each, GROWTH * self.last, left / (TAIL * self.width))
+        break_even = self.overhead / each
+        tail = max(left / (TAIL * self.width), break_even)
+        size = min(WORTH * break_even, GROWTH * self.last, tail)
         if self.bytes_each:
             size = min(size, MOST_BYTES / self.bytes_each)
         self.last = max(1, int(size))
@@ -51,9 +54,10 @@ class Pace:
 
     def learn(self, count, seconds, took, size):
         wall = min(took.get("wall", seconds), seconds)
-        overhead = max(seconds - wall, 1e-4)
+        inside = min(wall + took.get("codec", 0.0), seconds)
+        overhead = max(seconds - inside, 1e-4)
         self.overhead = overhead if self.overhead is None else min(self.overhead, overhead)
-        self.each.append(wall / count)
+        self.each.append(inside / count)
         self.round_trips.append((count, seconds))
         self.bytes_each = max(self.bytes_each, size / count)
         # More at once help functions that wait, and elsewhere all that have processors of their own.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
@@ -17,6 +17,9 @@ use tokio::sync::mpsc;
 
 /// Pieces that may wait for the parser.
 const WAITING: usize = 16;
+/// Smaller ones go together: a client may send a body byte by byte, and to keep a
+/// piece costs as much as tens of bytes.
+const PIECE: usize = 16 * 1024;
 
 /// How much of a body is taken, and where it is kept.
 #[derive(Debug, Clone)]
@@ -84,9 +87,16 @@ impl Feed {
         B: Body<Data = Bytes, Error = io::Error> + Unpin,
     {
         let mut size = 0;
+        let mut small = BytesMut::new();
         let cut = loop {
             let piece = match body.frame().await {
-                None => return Ok(size),
+                None => {
+                    // To a reader, nothing would be the end.
+                    if !small.is_empty() && self.pieces.send(Ok(small.freeze())).await.is_err() {
+                        return Err(Cut::Unwanted);
+                    }
+                    return Ok(size);
+                }
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(piece) => piece,
                     // Trailers.
@@ -95,14 +105,19 @@ impl Feed {
                 Some(Err(error)) if error.kind() == ErrorKind::TimedOut => break Cut::Stalled,
                 Some(Err(_)) => break Cut::Broken,
             };
-            // To a reader, nothing would be the end.
-            if piece.is_empty() {
-                continue;
-            }
             size += piece.len() as u64;
             if size > self.bounds.body {
                 break Cut::TooLarge;
             }
+            let piece = if small.is_empty() && piece.len() >= PIECE {
+                piece
+            } else {
+                small.extend_from_slice(&piece);
+                if small.len() < PIECE {
+                    continue;
+                }
+                small.split().freeze()
+            };
             if self.pieces.send(Ok(piece)).await.is_err() {
                 return Err(Cut::Unwanted);
             }
@@ -266,7 +281,7 @@ mod tests {
 
     fn pieces(count: usize) -> Vec<Bytes> {
         (0..count)
-            .map(|place| format!("piece {place}\n").repeat(place % 7).into())
+            .map(|place| format!("piece {place}\n").repeat(place % 7 * 400).into())
             .collect()
     }
 
@@ -290,7 +305,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_can_be_read_twice_wherever_it_is_kept() {
         let folder = tempfile::tempdir().unwrap();
-        for memory in [0, 100, 1 << 20] {
+        for memory in [0, 100_000, 1 << 20] {
             let all = pieces(60);
             let (feed, source) = channel(bounds(&folder, 1 << 20, memory));
             let sent = body_of(all.iter().cloned().map(Ok).collect());
@@ -303,9 +318,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_body_that_comes_byte_by_byte_is_kept_in_few_pieces() {
+        let folder = tempfile::tempdir().unwrap();
+        let (feed, source) = channel(bounds(&folder, 1 << 20, 1 << 20));
+        let all = vec![b'x'; 3 * PIECE + 5];
+        let bytes = all.iter().map(|byte| Ok(Bytes::copy_from_slice(&[*byte])));
+        let sent = body_of(bytes.collect());
+        let (size, first) = tokio::join!(feed.take(sent), read(&source));
+        assert_eq!(size, Ok(all.len() as u64));
+        assert_eq!(first.unwrap(), all);
+        assert_eq!(source.shared.lock().memory.len(), 4);
+        assert_eq!(read(&source).await.unwrap(), all);
+    }
+
+    #[tokio::test]
     async fn a_second_reading_begins_before_the_first_has_ended() {
         let folder = tempfile::tempdir().unwrap();
-        let (feed, source) = channel(bounds(&folder, 1 << 20, 50));
+        let (feed, source) = channel(bounds(&folder, 1 << 20, 50_000));
         let all = pieces(40);
         let expected = all.concat();
         let sent = body_of(all.into_iter().map(Ok).collect());

@@ -136,8 +136,13 @@ impl<I: Functions, X: Exchange + 'static> Jobs<I, X> {
         };
         let kept = Kind::named(&kept).unwrap_or(Kind::Csv);
         let kind = Kind::accepted(headers, kept)?;
-        let body =
-            outgoing::written(move |out| files.write_table(kept, kind, failures.as_deref(), out));
+        // A slow client holds a thread that others need, too.
+        let slot = self.desk.inner.slot().await?;
+        let body = outgoing::written(move |out| {
+            let written = files.write_table(kept, kind, failures.as_deref(), out);
+            drop(slot);
+            written
+        });
         let body = body
             .await
             .map_err(|error| Refusal::internal("a job's table could not be read", &error))?;

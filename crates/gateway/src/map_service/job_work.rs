@@ -16,6 +16,7 @@ use super::functions::Functions;
 use super::job_files::{JobFiles, Outcome, Recipe};
 use super::jobs::{Desk, read};
 use super::refusal::Refusal;
+use super::service::Patience;
 
 impl<I: Functions, X: Exchange + 'static> Desk<I, X> {
     /// Works until there is an outcome, or until the end of the process comes first.
@@ -69,7 +70,11 @@ impl<I: Functions, X: Exchange + 'static> Desk<I, X> {
             Some(media_type) => input.media_type(media_type),
             None => input,
         };
-        let collecting = self.inner.collect(&plan, input);
+        let patience = Patience {
+            until: None,
+            cancel: cancel.clone(),
+        };
+        let collecting = self.inner.collect(&plan, input, patience);
         let data = cancel.run_until_cancelled(collecting).await;
         let data = data.unwrap_or(Err(Refusal::Cancelled))?;
 

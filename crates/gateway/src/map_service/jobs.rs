@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_wire::Body;
@@ -63,6 +64,8 @@ pub(super) struct Desk<I, X> {
     pub turns: Semaphore,
     /// Of those that wait or are worked on.
     pub under_way: Mutex<HashMap<String, CancellationToken>>,
+    /// Those whose bodies are on their way to the disk.
+    arriving: AtomicUsize,
     /// The end of all that is under way: it goes on at the next start.
     pub end: CancellationToken,
     tasks: TaskTracker,
@@ -86,6 +89,7 @@ impl<I: Functions, X: Exchange + 'static> Jobs<I, X> {
                 turns: Semaphore::new(settings.at_once),
                 settings,
                 under_way: Mutex::default(),
+                arriving: AtomicUsize::new(0),
                 end: CancellationToken::new(),
                 tasks: TaskTracker::new(),
             }),
@@ -186,10 +190,7 @@ impl<I: Functions, X: Exchange + 'static> Jobs<I, X> {
         let invoke = &self.desk.inner.invoke;
         let facts = invoke.facts(&target.function, target.qualifier.as_ref());
         facts.await?;
-        let waiting = self.desk.under_way.lock().len();
-        if waiting >= self.desk.settings.most {
-            return Err(Refusal::QueueFull { waiting });
-        }
+        let arrival = Arrival::of(&self.desk)?;
         let settings = &self.desk.inner.settings;
         let spooled = spool(body, &settings.scratch, settings.body_bytes).await?;
         let media_type = call.parts.headers.get(CONTENT_TYPE);
@@ -208,22 +209,18 @@ impl<I: Functions, X: Exchange + 'static> Jobs<I, X> {
             recipe: serde_json::to_string(&recipe).expect("texts and maps of texts become JSON"),
             items: 0,
         };
-        let desk = Arc::clone(&self.desk);
-        let kept = tokio::task::spawn_blocking(move || {
-            let id = desk.book.accept(&job)?;
-            let files = JobFiles::of(desk.book.folder(&id));
-            files.begin(&spooled).map_err(|source| StoreError::Io {
-                action: "keep the data of",
-                path: spooled.to_path_buf(),
-                source,
-            })?;
-            Ok::<_, StoreError>(id)
+        // From here on the job stands in the book: a client that goes away before it is
+        // answered must not leave one that nobody begins.
+        let jobs = self.clone();
+        let kept = self.desk.tasks.spawn(async move {
+            let kept = jobs.desk.book(accept_into, (job, spooled)).await?;
+            jobs.begin(kept.clone());
+            drop(arrival);
+            Ok::<_, StoreError>(kept)
         });
         let kept = kept.await;
         let kept = kept.map_err(|error| Refusal::internal("a job was not accepted", &error))?;
-        let id = kept.map_err(|error| Refusal::internal("a job was not accepted", &error))?;
-        self.begin(id.clone());
-        Ok(id)
+        kept.map_err(|error| Refusal::internal("a job was not accepted", &error))
     }
 }
 
@@ -241,6 +238,48 @@ impl<I: Send + Sync + 'static, X: Send + Sync + 'static> Desk<I, X> {
         let book = Arc::clone(&self.book);
         let asked = tokio::task::spawn_blocking(move || ask(&book, about)).await;
         asked.expect("the book of jobs does not panic")
+    }
+}
+
+/// Enters a job whose body is on the disk.
+fn accept_into(
+    book: &JobBook,
+    (job, spooled): (NewJob, tempfile::TempPath),
+) -> Result<JobId, StoreError> {
+    let id = book.accept(&job)?;
+    let begun = JobFiles::of(book.folder(&id)).begin(&spooled);
+    if let Err(source) = begun {
+        if let Err(error) = book.give_up(&id, "its data could not be kept") {
+            tracing::warn!(%error, job = %id, "a job could not be given up");
+        }
+        return Err(StoreError::Io {
+            action: "keep the data of",
+            path: spooled.to_path_buf(),
+            source,
+        });
+    }
+    Ok(id)
+}
+
+/// A place among the jobs for one whose body has yet to come: many that come at once
+/// must not all find the same place free, and fill the disk.
+struct Arrival<I, X>(Arc<Desk<I, X>>);
+
+impl<I, X> Arrival<I, X> {
+    fn of(desk: &Arc<Desk<I, X>>) -> Result<Self, Refusal> {
+        let arriving = desk.arriving.fetch_add(1, Ordering::AcqRel);
+        let arrival = Self(Arc::clone(desk));
+        let waiting = desk.under_way.lock().len() + arriving;
+        if waiting >= desk.settings.most {
+            return Err(Refusal::QueueFull { waiting });
+        }
+        Ok(arrival)
+    }
+}
+
+impl<I, X> Drop for Arrival<I, X> {
+    fn drop(&mut self) {
+        self.0.arriving.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

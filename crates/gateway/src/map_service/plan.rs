@@ -193,6 +193,11 @@ fn unread(error: &std::io::Error) -> Refusal {
     use std::io::ErrorKind;
     match error.kind() {
         ErrorKind::UnexpectedEof => Refusal::Broken,
+        ErrorKind::ConnectionAborted => Refusal::Cancelled,
+        ErrorKind::TimedOut => Refusal::LongData,
+        ErrorKind::FileTooLarge => Refusal::DataTooLarge {
+            message: format!("the body unpacks to too much: {error}"),
+        },
         ErrorKind::InvalidData | ErrorKind::InvalidInput => Refusal::Data {
             message: format!("the body cannot be unpacked: {error}"),
             row: None,

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use types::RequestId;
 
 use super::accept::Kind;
+use super::asked::shortened;
 
 /// Methods that a route of this type takes.
 pub(crate) const ALLOWED: &str = "PUT, POST, OPTIONS";
@@ -91,6 +92,8 @@ pub(crate) enum Refusal {
     Unreachable { detail: String },
     #[error("not all items were done within {seconds} seconds; {done} of {items} were")]
     OutOfTime { seconds: u64, items: u64, done: u64 },
+    #[error("the time was over before all of the body was read")]
+    LongData,
     #[error("the job was cancelled")]
     Cancelled,
     #[error("there is no job {id}")]
@@ -138,7 +141,7 @@ impl Refusal {
             | Self::Unreachable { .. } => StatusCode::BAD_GATEWAY,
             Self::Throttled | Self::QueueFull { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
-            Self::OutOfTime { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::OutOfTime { .. } | Self::LongData => StatusCode::GATEWAY_TIMEOUT,
             Self::Cancelled | Self::NotFinished { .. } => StatusCode::CONFLICT,
             Self::JobGone { .. } => StatusCode::GONE,
             Self::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
@@ -170,7 +173,7 @@ impl Refusal {
             Self::Throttled => "Throttled",
             Self::Busy => "Busy",
             Self::Unreachable { .. } => "FunctionUnreachable",
-            Self::OutOfTime { .. } => "OutOfTime",
+            Self::OutOfTime { .. } | Self::LongData => "OutOfTime",
             Self::Cancelled => "Cancelled",
             Self::NoJob { .. } => "JobNotFound",
             Self::NotFinished { .. } => "JobNotFinished",
@@ -197,7 +200,10 @@ impl Refusal {
             }
             Self::OptionTwice { name } => json!({ "option": name }),
             Self::TooLarge { limit } => json!({ "limit": limit }),
-            Self::Columns { missing, there } => json!({ "missing": missing, "columns": there }),
+            Self::Columns { missing, there } => {
+                let there = there.iter().take(TOLD).map(|name| shortened(name));
+                json!({ "missing": missing, "columns": there.collect::<Vec<_>>() })
+            }
             Self::Data { row, column, .. } => {
                 let mut details = Map::new();
                 details.extend(row.map(|row| ("row".to_owned(), row.into())));
@@ -263,9 +269,13 @@ pub(crate) fn error_response(status: StatusCode, error: &Value) -> Response<Body
 
 /// Names that are listed before the rest is counted.
 const LISTED: usize = 20;
+/// Names that a program is told. A body may be nothing but names, and the answer must
+/// not be larger than it.
+const TOLD: usize = 1000;
 
 fn list(names: &[String]) -> String {
-    let shown = names.iter().take(LISTED).map(|name| format!("{name:?}"));
+    let shown = names.iter().take(LISTED);
+    let shown = shown.map(|name| format!("{:?}", shortened(name)));
     let shown = shown.collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(LISTED) {
         0 => shown,

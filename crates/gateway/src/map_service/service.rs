@@ -1,7 +1,7 @@
 //! The walk of one request: what is asked, what the function wants, the body on its
 //! way in while it is parsed, the map, the table on its way out.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,6 +32,10 @@ use super::route::MapRoute;
 
 /// What of a body is kept in memory, in case that it must be read again.
 const KEPT: u64 = 64 * 1024 * 1024;
+
+/// What a packed body may become, as a multiple of what a body may have: more than any
+/// table that people measure, and less than a disk is full of.
+const UNPACKED: u64 = 8;
 
 /// What a service may take.
 #[derive(Debug, Clone)]
@@ -85,6 +89,13 @@ pub struct Call<'a> {
     pub request_id: RequestId,
     /// How long there is time for an answer, where that is less than elsewhere.
     pub time: Option<Duration>,
+}
+
+/// How long data is read.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    pub until: Option<Instant>,
+    pub cancel: CancellationToken,
 }
 
 /// What a request's head says, before its body is looked at.
@@ -181,10 +192,14 @@ impl<I: Functions, X: Exchange + 'static> Inner<I, X> {
         let bounds = [asked.max_time, time, Some(longest)];
         asked.max_time = bounds.into_iter().flatten().min();
         let plan = self.plan(asked, head.target).await?;
-        let data = self.take(body, &plan, head.format).await?;
-        let collected = Instant::now();
         let cancel = CancellationToken::new();
         let _ended = cancel.clone().drop_guard();
+        let patience = Patience {
+            until: plan.asked.max_time.map(|time| started + time),
+            cancel: cancel.clone(),
+        };
+        let data = self.take(body, &plan, head.format, patience).await?;
+        let collected = Instant::now();
         let done = self.run(&plan, data, Journal::none(), cancel).await?;
         done.check(&plan.asked)?;
         let timing = Timing {
@@ -223,6 +238,7 @@ impl<I: Functions, X: Exchange + 'static> Inner<I, X> {
         body: B,
         plan: &Plan,
         format: Option<FileFormat>,
+        patience: Patience,
     ) -> Result<Arc<Collected>, Refusal>
     where
         B: http_body::Body<Data = Bytes, Error = io::Error> + Unpin,
@@ -237,7 +253,7 @@ impl<I: Functions, X: Exchange + 'static> Inner<I, X> {
             Some(format) => input.format(format),
             None => input,
         };
-        let collecting = self.collect(plan, input);
+        let collecting = self.collect(plan, input, patience);
         let (taken, data) = tokio::join!(feed.take(body), collecting);
         match taken {
             Ok(_) | Err(Cut::Unwanted) => data,
@@ -250,7 +266,28 @@ impl<I: Functions, X: Exchange + 'static> Inner<I, X> {
         }
     }
 
-    pub async fn collect(&self, plan: &Plan, input: Input) -> Result<Arc<Collected>, Refusal> {
+    /// Nothing can take the thread away that reads, so it asks for itself whether anyone
+    /// still waits: a body of a few kilobytes may unpack to work for days.
+    pub async fn collect(
+        &self,
+        plan: &Plan,
+        input: Input,
+        patience: Patience,
+    ) -> Result<Arc<Collected>, Refusal> {
+        let most = self.settings.body_bytes.saturating_mul(UNPACKED);
+        let input = input.watched(move |unpacked| {
+            if patience.cancel.is_cancelled() {
+                return Err(ErrorKind::ConnectionAborted.into());
+            }
+            if patience.until.is_some_and(|until| until <= Instant::now()) {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            if unpacked > most {
+                let why = format!("it becomes more than {most} bytes");
+                return Err(io::Error::new(ErrorKind::FileTooLarge, why));
+            }
+            Ok(())
+        });
         let room = Room {
             threads: self.settings.threads,
             memory: self.settings.memory_bytes,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use columnar::Source;
 
-use super::{InputError, Reader};
+use super::{InputError, Reader, Watch};
 
 /// Bytes at the beginning that tell what it is.
 const HEAD: usize = 8;
@@ -88,6 +88,32 @@ impl<R: Read> Read for Counted<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(into)?;
         self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+/// Asks before each piece whether to read on.
+pub struct Watched {
+    reader: Reader,
+    read: u64,
+    watch: Arc<Watch>,
+}
+
+impl Watched {
+    pub fn new(reader: Reader, watch: Arc<Watch>) -> Self {
+        Self {
+            reader,
+            read: 0,
+            watch,
+        }
+    }
+}
+
+impl Read for Watched {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        (self.watch)(self.read)?;
+        let count = self.reader.read(into)?;
+        self.read += count as u64;
         Ok(count)
     }
 }

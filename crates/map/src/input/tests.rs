@@ -266,3 +266,37 @@ fn progress_is_along_what_is_read() {
         assert_eq!(heard.into_inner(), length);
     }
 }
+
+/// Packed, this is a few kilobytes; a service must be able to end it.
+#[test]
+fn what_unpacks_to_more_than_is_wanted_is_ended() {
+    const MOST: u64 = 1 << 20;
+    let rows = b",1\n".repeat(1 << 20);
+    let csv = [b"id,value\n".as_slice(), &rows].concat();
+    let gzip = {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        out.write_all(&csv).unwrap();
+        out.finish().unwrap()
+    };
+    let zstd = zstd::encode_all(csv.as_slice(), 1).unwrap();
+    for (bytes, format) in [
+        (gzip.clone(), FileFormat::Csv),
+        (zstd, FileFormat::Csv),
+        (csv, FileFormat::Csv),
+        // It would be copied before it is looked at.
+        (gzip, FileFormat::Parquet),
+    ] {
+        let input = Input::memory(bytes.into()).format(format);
+        let ended = input.watched(|unpacked| {
+            if unpacked > MOST {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            Ok(())
+        });
+        let error = collect(&ended, &value()).unwrap_err();
+        assert!(
+            matches!(&error, InputError::Read(error) if error.kind() == io::ErrorKind::FileTooLarge),
+            "{format}: {error:?}"
+        );
+    }
+}

@@ -66,6 +66,8 @@ impl From<FormatArg> for FileFormat {
 /// A new job.
 pub async fn first(global: &Global, recipe: Recipe, args: &MapArgs) -> Result<(), Failure> {
     sink::one_use_of_stdout(recipe.output.as_deref(), global.json)?;
+    let failed = args.failed.as_deref();
+    sink::places(&recipe.input, recipe.output.as_deref(), failed)?;
     let ready = prepare(global, &recipe, args.quiet || global.json).await?;
     let journal = if args.no_journal {
         Journal::none()
@@ -99,6 +101,7 @@ pub async fn again(global: &Global, recipe: Recipe, again: Again) -> Result<(), 
         None => recipe.output.clone(),
     };
     sink::one_use_of_stdout(output.as_deref(), global.json)?;
+    sink::places(&recipe.input, output.as_deref(), again.failed.as_deref())?;
     let ready = prepare(global, &recipe, again.quiet || global.json).await?;
     let identity = ready.target.identity(ready.shape.item);
     let items = ready.data.len() as u64;

@@ -38,6 +38,7 @@ pub fn run(global: &Global, args: &MapArgs) -> Result<(), Failure> {
     let (by, value) = columns(choices)?;
     let output = args.output.as_deref().filter(|path| *path != STREAM);
     sink::one_use_of_stdout(output, global.json)?;
+    sink::places(input, output, None)?;
     let threads = match choices.parallel {
         Some(threads) => threads,
         None => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),

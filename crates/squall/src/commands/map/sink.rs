@@ -47,6 +47,34 @@ pub fn one_use_of_stdout(output: Option<&str>, json: bool) -> Result<(), Failure
     Ok(())
 }
 
+/// Refuses, before anything runs, what could not be written at the end, and a result in
+/// place of its own input: a job that goes on later reads that again.
+pub fn places(input: &str, output: Option<&str>, failed: Option<&str>) -> Result<(), Failure> {
+    let read = Path::new(input).canonicalize().ok();
+    for path in [output, failed].into_iter().flatten() {
+        let place = Path::new(path);
+        let folder = place.parent().filter(|it| !it.as_os_str().is_empty());
+        if place.is_dir() {
+            return Err(Failure::mistake(format!(
+                "cannot write {path}: it is a folder"
+            )));
+        }
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            let error = format!(
+                "cannot write {path}: there is no folder {}",
+                folder.display()
+            );
+            return Err(Failure::mistake(error).hint("make it first: mkdir -p"));
+        }
+        // Not what is no plain file: a terminal may be both.
+        if place.is_file() && read.is_some() && place.canonicalize().ok() == read {
+            return Err(Failure::mistake(format!("{path} is the input"))
+                .hint("name another file: what is written would take its place"));
+        }
+    }
+    Ok(())
+}
+
 /// Writes a result to a file, or, without one, to stdout.
 pub fn put(
     path: Option<&str>,
@@ -103,6 +131,32 @@ fn permissions(target: &Path) -> Permissions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_are_refused_before_anything_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        std::fs::write(name("data.csv"), "id\n").unwrap();
+        std::fs::write(name("old.csv"), "").unwrap();
+        std::os::unix::fs::symlink(name("data.csv"), name("link.csv")).unwrap();
+        let input = name("data.csv");
+        for good in ["new.csv", "old.csv"] {
+            places(&input, Some(&name(good)), Some(&name(good))).unwrap();
+        }
+        places(&input, None, Some("/dev/null")).unwrap();
+        for (bad, says) in [
+            ("data.csv", "is the input"),
+            ("link.csv", "is the input"),
+            ("none/out.csv", "there is no folder"),
+            ("", "it is a folder"),
+        ] {
+            let bad = name(bad);
+            for (output, failed) in [(Some(&*bad), None), (None, Some(&*bad))] {
+                let failure = places(&input, output, failed).unwrap_err().to_string();
+                assert!(failure.contains(says), "{failure}");
+            }
+        }
+    }
 
     #[test]
     fn a_result_that_breaks_off_leaves_what_was_there() {
