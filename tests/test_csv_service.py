@@ -334,10 +334,14 @@ def test_the_nearest_route_answers_and_cors_is_as_it_says(module_functions, rout
     answered = requests.put(inner, data=body, headers=origin)
     assert answered.headers["access-control-allow-origin"] == "https://app.example"
     assert "squall-failed" in answered.headers["access-control-expose-headers"]
-    stranger = requests.put(inner, data=body, headers={"origin": "https://evil.example"})
+    # A plain POST is sent by browsers without asking beforehand, so it must not run anything.
+    stranger = requests.post(inner, data=body, headers={"origin": "https://evil.example", "content-type": "text/plain"})
+    assert (stranger.status_code, stranger.json()["errorType"]) == (403, "ForeignOrigin")
     assert "access-control-allow-origin" not in stranger.headers
     closed = requests.put(outer, data=body, headers=origin)
-    assert "access-control-allow-origin" not in closed.headers
+    assert closed.status_code == 403
+    own = requests.put(outer, data=body, headers={"origin": "/".join(outer.split("/")[:3])})
+    assert own.text == "id,x\n1,1\n"
 
 
 def test_routes_on_the_command_line(engine):

@@ -5,7 +5,7 @@ use engine::catalog::Cors;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN, VARY,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -54,6 +54,23 @@ pub(crate) fn decorate(cors: &Cors, parts: &Parts, headers: &mut HeaderMap) {
     }
     let exposed = cors.expose_headers.as_deref().unwrap_or_default();
     set(headers, ACCESS_CONTROL_EXPOSE_HEADERS, joined(exposed));
+}
+
+/// A page of another site asks, and nothing here welcomes it. Browsers send plain POSTs
+/// without asking beforehand, so keeping the answer from the page is not enough.
+pub(crate) fn is_stranger(cors: Option<&Cors>, parts: &Parts) -> bool {
+    let Some(origin) = parts.headers.get(ORIGIN) else {
+        return false;
+    };
+    let origin = origin.to_str().unwrap_or_default();
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let own = origin.split_once("://").map(|(_, host)| host);
+    if own.is_some() && own == host {
+        return false;
+    }
+    let allowed = cors.and_then(|cors| cors.allow_origins.as_deref());
+    let allowed = allowed.unwrap_or_default();
+    !allowed.iter().any(|pattern| fits(pattern, origin))
 }
 
 fn allow_origin(cors: &Cors, parts: &Parts, headers: &mut HeaderMap) -> bool {

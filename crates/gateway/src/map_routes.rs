@@ -90,6 +90,9 @@ impl MapRoutes {
             *response.headers_mut() = cors::preflight(rules, parts);
             return response;
         }
+        if cors::is_stranger(rules.as_ref(), parts) {
+            return Refusal::Stranger.respond(found.request_id);
+        }
         let call = Call {
             parts,
             route: &found.route.map,

@@ -21,6 +21,8 @@ pub(crate) enum Refusal {
         method: String,
         allowed: &'static str,
     },
+    #[error("pages of other sites may not call this route; --cors lets an origin in")]
+    Stranger,
     #[error("there is nothing at {path}; a table goes to the route itself")]
     NoSuchPath { path: String },
     #[error("there is no option {name:?}; there are {}", there.join(", "))]
@@ -120,6 +122,7 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Stranger => StatusCode::FORBIDDEN,
             Self::NoSuchPath { .. } | Self::NoJob { .. } => StatusCode::NOT_FOUND,
             Self::UnknownOption { .. }
             | Self::BadOption { .. }
@@ -152,6 +155,7 @@ impl Refusal {
     fn kind(&self) -> &str {
         match self {
             Self::Method { .. } => "MethodNotAllowed",
+            Self::Stranger => "ForeignOrigin",
             Self::NoSuchPath { .. } => "NotFound",
             Self::UnknownOption { .. } | Self::BadOption { .. } | Self::OptionTwice { .. } => {
                 "InvalidOption"

@@ -88,7 +88,7 @@ fn by_place(errors: Option<&RawValue>, items: usize) -> Result<Vec<Option<ItemEr
         let slot = placed
             .get_mut(place)
             .ok_or_else(|| bad(format_args!("an error of item {place} of {items}")))?;
-        if slot.replace(error).is_some() {
+        if slot.replace(error.bounded()).is_some() {
             return Err(bad(format_args!("two errors of item {place}")));
         }
     }

@@ -76,6 +76,29 @@ pub struct ItemError {
     pub stack_trace: Vec<String>,
 }
 
+/// Bytes of a type, a message, or a line of a stack that are kept.
+const KEPT_TEXT: usize = 4 * 1024;
+/// Lines of a stack that are kept.
+const KEPT_LINES: usize = 50;
+
+impl ItemError {
+    /// Of a bounded size, as there may be one for each item.
+    pub(crate) fn bounded(mut self) -> Self {
+        self.stack_trace.truncate(KEPT_LINES);
+        let lines = self.stack_trace.iter_mut();
+        for text in [&mut self.error_type, &mut self.error_message]
+            .into_iter()
+            .chain(lines)
+        {
+            if text.len() > KEPT_TEXT {
+                text.truncate(text.floor_char_boundary(KEPT_TEXT));
+                text.push_str("...");
+            }
+        }
+        self
+    }
+}
+
 /// Seconds that a chunk took inside the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
 #[serde(default)]

@@ -16,6 +16,21 @@ use super::reader::{Cell, Item, float, read};
 use super::write::{Of, chunk, size};
 use super::*;
 
+#[test]
+fn errors_are_kept_in_a_bounded_size() {
+    let error = ItemError {
+        error_type: "E".repeat(10),
+        error_message: "\u{e9}".repeat(1_000_000),
+        stack_trace: vec!["x".repeat(1_000_000); 1000],
+    };
+    let kept = error.bounded();
+    assert_eq!(kept.error_type, "EEEEEEEEEE");
+    assert_eq!(kept.error_message.len(), KEPT_TEXT + 3);
+    assert!(kept.error_message.ends_with("..."));
+    assert_eq!(kept.stack_trace.len(), KEPT_LINES);
+    assert_eq!(kept.stack_trace[0].len(), KEPT_TEXT + 3);
+}
+
 #[derive(Debug)]
 struct Data {
     ids: Ids,

@@ -321,6 +321,7 @@ fn item_error(error: &FunctionError) -> ItemError {
             })
             .collect(),
     }
+    .bounded()
 }
 
 fn lost(detail: String) -> Why<ItemError> {
