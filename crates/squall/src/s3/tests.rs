@@ -156,7 +156,8 @@ impl Scripted {
                     let (log, script) = (Arc::clone(&log), Arc::clone(&script));
                     async move {
                         let (parts, body) = request.into_parts();
-                        let _ = body.collect().await;
+                        // One that breaks off was no request.
+                        body.collect().await.map_err(std::io::Error::other)?;
                         let range = parts.headers.get("range").map(|r| r.to_str().unwrap());
                         let line = format!(
                             "{} {} {}",
@@ -306,7 +307,12 @@ async fn an_upload_that_fails_or_is_interrupted_leaves_nothing() {
         .s3
         .upload_stream(&bytes[..], to, &headers, &progress);
     assert!(sent.await.unwrap_err().has_code("AccessDenied"));
-    assert_eq!(failing.asked().last().unwrap(), "DELETE /b/k?uploadId=u");
+    // A part that was under way may be heard of later; S3 refuses it then.
+    let asked = failing.asked();
+    assert!(
+        asked.contains(&"DELETE /b/k?uploadId=u".to_owned()),
+        "{asked:?}"
+    );
 
     // The second part never comes: Ctrl-C is pressed when it is waited for.
     let waiting = multipart(|| ok("")).await;
