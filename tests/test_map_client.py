@@ -254,8 +254,10 @@ def test_the_first_failure_stops(lambdas):
     with pytest.raises(MapError) as caught:
         fanout.map("f", [[n] for n in range(100_000)], chunksize=10)
     error = caught.value
-    assert error.failures[0].message == "bad 7" and len(one.calls) < 10_000
-    assert "of 100000 items failed" in str(error) and "ValueError: bad 7" in str(error)
+    # Several chunks with a bad item are under way at once: any of them may be the first.
+    first = error.failures[0].message
+    assert first.startswith("bad ") and len(one.calls) < 10_000
+    assert "of 100000 items failed" in str(error) and f"ValueError: {first}" in str(error)
 
 
 def test_the_table_of_failures():
