@@ -26,17 +26,21 @@ import map_report
 import map_work
 import results
 from map_contenders import CommandLine, Failed, Host, StoryPool, python_of_peers
-from map_data import POOL_SCRIPT, Runs, make
+from map_data import POOL_SCRIPT, Runs, make, repeated, scattered
 from peers import Unavailable, harness
 from spending import CommandFailed, PeakMemory, spend
 
 PEERS = ("pool", "joblib", "dask", "ray", "lithops", "ministack")
-PARTS = ("seed", "chunks", "busy", "memory", "failures", "http")
+PARTS = ("seed", "chunks", "busy", "memory", "failures", "large", "http")
 KINDS = ("array", "series", "list")
 COUNTS = (1_000, 10_000, 100_000)
 MIDDLE = 10_000
 BUSY = 1_000
 FRAGILE = 1_000
+# Groups of five rows that are scattered over the file; and how often the largest file is
+# repeated, so that it has 3 GB.
+SCATTERED = (100_000, 1_000_000)
+REPEATED = 38
 # Seconds of a peer's turns after which there are no more of them.
 LONG = 15
 # Seconds after which a contender that has not come back from the poison item is given up.
@@ -134,8 +138,29 @@ class Bench:
                 seen[f"memory {count}"] = self.attempt("memory", lambda c=count: self.memory(c))
         if self.wants("failures"):
             seen["survive"] = self.attempt("failures", self.survive)
+        if self.wants("large"):
+            seen["large"] = self.attempt("large", self.large)
         with self.ours.host() as host:
             seen["library"] = self.attempt("library", lambda: self.library(host))
+        return seen
+
+    def large(self) -> list[dict]:
+        """Whether an item gets dearer with their number, and the limit of memory holds."""
+        seen = []
+
+        def run(path, groups, rows, *more):
+            spent = self.ours.map("total", "list", path, self.out, None, *more)
+            found = np.loadtxt(self.out, delimiter=",", skiprows=1)
+            assert found.shape == (groups, 2), "groups are missing"
+            seen.append({"groups": groups, "rows": rows, "bytes": path.stat().st_size, "limit": more[-1] if more else "", **spent})
+
+        for groups in SCATTERED[: 1 if self.arguments.quick else None]:
+            path = scattered(self.folder, groups)
+            run(path, groups, 5 * groups)
+        if not self.arguments.quick:
+            path = repeated(path, REPEATED)
+            run(path, groups, 5 * groups * REPEATED, "--memory", "512MB")
+            path.unlink()
         return seen
 
     def memory(self, count) -> float:

@@ -62,3 +62,27 @@ def make(folder, count) -> Path:
     )
     subprocess.run([sys.executable, "-c", script, Path(map_work.__file__).parent, path], check=True)
     return path
+
+
+def scattered(folder, groups) -> Path:
+    """Five rows of each id, all in disorder."""
+    path = folder / f"scattered-{groups}.csv"
+    script = (
+        "import sys, polars as pl, numpy as np; rng = np.random.default_rng(7);"
+        f"ids = rng.permutation(np.repeat(np.arange({groups}), 5));"
+        "pl.DataFrame({'id': ids, 'time': np.zeros(len(ids), dtype=int), 'value': rng.random(len(ids)).round(4)})"
+        ".write_csv(sys.argv[1])"
+    )
+    subprocess.run([sys.executable, "-c", script, path], check=True)
+    return path
+
+
+def repeated(path, times) -> Path:
+    """The rows of a file so many times."""
+    header, _, rows = path.read_bytes().partition(b"\n")
+    large = path.with_name("repeated.csv")
+    with large.open("wb") as file:
+        file.write(header + b"\n")
+        for _ in range(times):
+            file.write(rows)
+    return large

@@ -45,6 +45,7 @@ def report(measured, arguments) -> str:
         busy(measured),
         memory(measured),
         failures(measured),
+        large(measured),
         http(measured),
         unavailable(measured),
         HOW,
@@ -169,6 +170,19 @@ def failures(measured) -> str:
         return ""
     titles = ["2 % raise, one is poison", "results of the good", "time", "run again in vain", "runs of the poison", ""]
     return "### Failures\n\n" + results.table(titles, rows) + "\n" + WHO_FAILS
+
+
+def large(measured) -> str:
+    seen = find(measured, "ours", "large")
+    if not seen:
+        return ""
+    rows = [
+        [f"{one['groups']:,}", f"{one['rows']:,}", f"{one['bytes'] / 1e6:,.0f} MB", one["limit"] or "-",
+         per_item(one["seconds"], one["groups"]), f"{one['memory']:.0f} MB"]
+        for one in seen
+    ]
+    titles = ["groups, scattered", "rows", "CSV", "--memory", "time, per group", "peak of `squall map`"]
+    return "### Many groups, and more than memory\n\n" + results.table(titles, rows)
 
 
 def http(measured) -> str:

@@ -1,7 +1,7 @@
 """What is measured: Squall and the engines beside it, behind one small face.
 
 A peer starts on free ports, takes functions, and says how to sign for it.
-Peers are installed under .cache/, into a virtual environment or an npm prefix
+Peers are installed under .cache/, into an environment of Python or an npm prefix
 of their own, the first time they are needed.
 """
 
@@ -9,12 +9,9 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,42 +23,17 @@ from botocore.credentials import Credentials
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
+import clouds  # noqa: E402
 import harness  # noqa: E402
+from clouds import Unavailable, environment_of, free_port, wait_for_http  # noqa: E402
 from layers import layer_zip  # noqa: E402
 
 CACHE = ROOT / ".cache"
-MINISTACK = "ministack==1.5.33"
-MOTO = "moto[server]==5.2.5"
 # Of the same release as the s3s that Squall speaks S3 with.
 S3S_FS = "0.14.1"
 # The last line of versions that runs without an account at its maker.
 SERVERLESS = ("serverless@3.40.0", "serverless-offline@13.9.0")
 SCIENCE_LAYERS = (("numpy",), ("scipy",), ("pandas", "python-dateutil", "six"))
-
-
-class Unavailable(Exception):
-    """This peer cannot be measured here; the reason goes into the table."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for_http(url: str, process: subprocess.Popen, seconds=60):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            raise Unavailable(f"it ended with {process.returncode} while starting")
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise Unavailable(f"it did not answer within {seconds} s")
 
 
 class Peer:
@@ -176,29 +148,19 @@ class Squall(Peer):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def environment_with(home: Path, command: str, requirement: str) -> Path:
-    """A Python environment with this package, made the first time; its command."""
-    if not (home / "bin" / command).exists():
-        print(f"installing {requirement} into {home}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", home], check=True)
-        done = subprocess.run([home / "bin" / "python", "-m", "pip", "install", "--quiet", requirement])
-        if done.returncode:
-            raise Unavailable("pip could not install it")
-    return home / "bin" / command
+def start_cloud(peer: Peer, cloud: clouds.Cloud):
+    """The same process as in the tests."""
+    port = free_port()
+    peer.api = f"http://127.0.0.1:{port}"
+    peer.spawn(*cloud.command(environment_of(cloud.requirements), port))
+    wait_for_http(peer.api + cloud.health(), peer.process)
 
 
 class MiniStack(Peer):
     name = "MiniStack"
 
     def start(self):
-        home = CACHE / "ministack"
-        command = environment_with(home, "ministack", MINISTACK)
-        port = free_port()
-        self.api = f"http://127.0.0.1:{port}"
-        environment = {"GATEWAY_PORT": str(port), "LAMBDA_EXECUTOR": "local"}
-        environment["PATH"] = f"{home / 'bin'}:{os.environ['PATH']}"
-        self.spawn([command], environment)
-        wait_for_http(f"{self.api}/_ministack/health", self.process)
+        start_cloud(self, clouds.MiniStack())
 
 
 class Moto(Peer):
@@ -207,11 +169,7 @@ class Moto(Peer):
     name = "moto"
 
     def start(self):
-        command = environment_with(CACHE / "moto", "moto_server", MOTO)
-        port = free_port()
-        self.api = f"http://127.0.0.1:{port}"
-        self.spawn([command, "-H", "127.0.0.1", "-p", port], {})
-        wait_for_http(f"{self.api}/moto-api/", self.process)
+        start_cloud(self, clouds.Moto())
 
 
 class S3sFs(Peer):

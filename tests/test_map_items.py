@@ -559,6 +559,8 @@ BROKEN = {
     "unknown event": lambda it: it["squall"].update(map="reduce"),
     "no ids": lambda it: it["squall"].update(item="dict"),
     "map no text": lambda it: it["squall"].update(map=[1]),
+    "get no text": lambda it: it["squall"].update(get=5),
+    "put no text": lambda it: it["squall"].update(put=["http://x"]),
 }
 
 
@@ -567,6 +569,15 @@ def test_a_broken_chunk_is_refused_as_a_whole(bare_shower, awslambda, case):
     event = json.dumps(broken(BROKEN[case])).encode()
     error = error_of(awslambda.invoke(FunctionName=bare_shower, Payload=event))
     assert error["errorType"] == "Squall.BadChunk", error
+
+
+@pytest.mark.parametrize("head, count", [("def f():", 0), ("def f(a, b, c):", 3)])
+def test_a_function_that_takes_no_item_is_refused_as_a_whole(functions, awslambda, head, count):
+    name = functions.make(head + "\n    return 1\n", Handler="app.f")
+    for event in (json.dumps({"squall": {"map": "describe"}}), json.dumps(good())):
+        error = error_of(awslambda.invoke(FunctionName=name, Payload=event.encode()))
+        assert error["errorType"] == "Squall.ItemKind"
+        assert f"takes {count} values" in error["errorMessage"]
 
 
 def test_a_kind_that_cannot_be_given_is_refused_as_a_whole(bare_shower, awslambda):

@@ -51,6 +51,9 @@ def serve(function, event, context):
     if asked["map"] != "chunk":
         raise kinds.BadChunk("a map has no events called %r" % (asked["map"],))
     put = asked.get("put")
+    for name in asked.keys() & {"get", "put"}:
+        if type(asked[name]) is not str:
+            raise kinds.BadChunk("%s: %r is no address" % (name, asked[name]))
     if "get" in asked:
         event = fetch(asked["get"])
         put = put or event["squall"].get("put")

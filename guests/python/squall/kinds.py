@@ -61,6 +61,19 @@ class Signature:
         self.name, self.annotation = parameters[0] if parameters else ("", None)
         #: Whether it is a handler, with event and context.
         self.with_context = self.required > 1 or names[1:2] == ["context"]
+        self.takes_nothing = not parameters and takes_nothing(function)
+
+    def check(self):
+        """Refuses what would fail with every single item."""
+        if self.required > 2 or self.takes_nothing:
+            raise WrongKind(
+                "the function takes %d values; a map gives it an item, or an item and a context" % self.required
+            )
+
+
+def takes_nothing(function):
+    code = getattr(function, "__code__", None)
+    return code is not None and code.co_argcount == 0 and not code.co_flags & TAKES_ARGUMENTS
 
 
 def parameters_of(function):
@@ -90,6 +103,7 @@ def parameters_of(function):
 
 
 def kind_of(signature, asked=None):
+    signature.check()
     kind = asked or os.environ.get("SQUALL_ITEM")
     if kind:
         if kind not in KINDS:

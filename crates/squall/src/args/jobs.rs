@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::map::memory;
+use super::map::size;
 use crate::span;
 
 #[derive(Debug, Args)]
@@ -73,7 +73,7 @@ pub struct PruneArgs {
     #[arg(long, value_name = "TIME", value_parser = seconds, group = "limits")]
     pub older_than: Option<u64>,
     /// Results until they take no more than this, such as 500MB; those used least lately first
-    #[arg(long, value_name = "SIZE", value_parser = memory, group = "limits")]
+    #[arg(long, value_name = "SIZE", value_parser = size, group = "limits")]
     pub size: Option<u64>,
     /// All but the latest N jobs
     #[arg(long, value_name = "N", group = "limits")]

@@ -92,10 +92,10 @@ pub struct Choices {
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub payload: Option<PayloadArg>,
     /// Chunks under way at once [default: learned, up to what is granted]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub concurrency: Option<NonZeroUsize>,
     /// How often an item is tried again whose function raised [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = retries, allow_negative_numbers = true)]
     pub retries: Option<u32>,
     /// Send a chunk again that takes K times as long as usual, or off [default: 4]
     #[arg(long, value_name = "K|off", value_parser = backup)]
@@ -113,7 +113,7 @@ pub struct Choices {
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub memory: Option<u64>,
     /// Threads that read the input [default: one for each core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub parallel: Option<NonZeroUsize>,
     /// What INPUT is [default: by its name, else by how it begins]
     #[arg(long, value_enum, value_name = "FORMAT")]
@@ -234,6 +234,16 @@ fn chunk_size(text: &str) -> Result<ChunkArg, String> {
     }
 }
 
+fn count(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse();
+    number.map_err(|_| "use a number from 1 on".to_owned())
+}
+
+fn retries(text: &str) -> Result<u32, String> {
+    let number = text.parse();
+    number.map_err(|_| "use a number from 0 on".to_owned())
+}
+
 fn backup(text: &str) -> Result<BackupArg, String> {
     if text == "off" {
         return Ok(BackupArg::Off);
@@ -256,8 +266,19 @@ fn seconds(text: &str) -> Result<u64, String> {
     span::seconds(text).ok_or_else(|| "use a time such as 90s, 10m or 1h30m".to_owned())
 }
 
+/// Less than this is a unit that was forgotten.
+const LEAST_MEMORY: u64 = 1 << 20;
+
+fn memory(text: &str) -> Result<u64, String> {
+    let bytes = size(text)?;
+    if bytes < LEAST_MEMORY {
+        return Err("this is too little; use 1MB or more, such as 512MB".to_owned());
+    }
+    Ok(bytes)
+}
+
 /// A number of bytes, with a unit counted in 1,024s.
-pub(super) fn memory(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
         "" | "B" => 0,
@@ -280,18 +301,21 @@ mod tests {
 
     #[test]
     fn sizes_have_units() {
-        assert_eq!(memory("512"), Ok(512));
-        assert_eq!(memory("512MB"), Ok(512 << 20));
-        assert_eq!(memory("4g"), Ok(4 << 30));
+        assert_eq!(size("512"), Ok(512));
+        assert_eq!(size("512MB"), Ok(512 << 20));
+        assert_eq!(size("4g"), Ok(4 << 30));
         for bad in ["", "MB", "1.5GB", "5XB", "99999999999GB", "-1"] {
-            assert!(memory(bad).is_err(), "{bad}");
+            assert!(size(bad).is_err(), "{bad}");
         }
+        assert_eq!(memory("1MB"), Ok(1 << 20));
+        assert!(memory("512").unwrap_err().contains("such as 512MB"));
     }
 
     #[test]
     fn numbers_and_words_are_told_apart() {
         assert_eq!(chunk_size("auto"), Ok(ChunkArg::Auto));
         assert!(chunk_size("0").is_err() && chunk_size("many").is_err());
+        assert!(count("0").is_err() && retries("-1").is_err() && retries("0").is_ok());
         assert_eq!(backup("off"), Ok(BackupArg::Off));
         assert_eq!(backup("2.5"), Ok(BackupArg::After(2.5)));
         assert!(backup("1").is_err() && backup("nan").is_err());
