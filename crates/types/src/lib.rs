@@ -5,6 +5,7 @@
 pub mod arn;
 pub mod events;
 pub mod function;
+pub mod glob;
 pub mod invoke;
 pub mod limits;
 pub mod names;

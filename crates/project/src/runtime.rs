@@ -1,0 +1,27 @@
+//! Names of runtimes, as `squall.toml` has them.
+
+use crate::model::FunctionRuntime;
+
+/// What AWS runs today; an older one could not be deployed there.
+const OLDEST_MINOR: u8 = 9;
+const NEWEST_MINOR: u8 = 14;
+
+/// `python3.11`, `r` or `provided.al2023`; a build command is said elsewhere.
+pub fn parse(text: &str) -> Option<FunctionRuntime> {
+    match text {
+        "r" => Some(FunctionRuntime::R),
+        "provided.al2023" => Some(FunctionRuntime::Provided { build: None }),
+        _ => python(text.strip_prefix("python")?),
+    }
+}
+
+/// `3.11`, and also `3.11.4`, as interpreters call themselves.
+pub fn python(version: &str) -> Option<FunctionRuntime> {
+    let mut parts = version.split('.');
+    let major = parts.next()?;
+    let minor = parts.next()?;
+    let canonical = minor.bytes().all(|b| b.is_ascii_digit()) && !minor.starts_with('0');
+    let minor = minor.parse().ok()?;
+    let is_known = major == "3" && canonical && (OLDEST_MINOR..=NEWEST_MINOR).contains(&minor);
+    is_known.then_some(FunctionRuntime::Python { major: 3, minor })
+}
