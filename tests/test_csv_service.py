@@ -95,6 +95,17 @@ def test_the_client_runs_as_it_stands(story):
     assert ran.stdout.endswith("equal to pandas\n") and ran.stdout.count("invoke_lambda=True") == 4
 
 
+@pytest.mark.parametrize("end", ["", "/", "/other.csv"])
+def test_curl_sends_a_file_with_or_without_its_name(total, tmp_path, end):
+    data = tmp_path / "data.csv"
+    data.write_text("id,value\n1,2\n1,3\n")
+    ran = subprocess.run(["curl", "-sS", "-T", data, total + end], capture_output=True, text=True, timeout=harness.DEADLINE)
+    assert (ran.stdout, ran.stderr) == ("id,value\n1,5.0\n", "")
+    # Deeper, there is nothing.
+    ran = subprocess.run(["curl", "-sS", "-T", data, f"{total}/a/b"], capture_output=True, text=True, timeout=harness.DEADLINE)
+    assert json.loads(ran.stdout)["httpStatus"] == 404
+
+
 @pytest.mark.parametrize("kind", ["parquet", "arrow", "ndjson", "gzip", "index", "post", "bom"])
 def test_a_table_may_come_in_many_forms(total, kind):
     table = pandas.DataFrame({"id": [3, 1, 3, 2, 1], "time": range(5), "value": [1.5, 2.0, 3.0, -1.0, 0.25]})

@@ -395,6 +395,9 @@ impl Engine {
             },
         );
         let log_position = run.log.flush(self.store().logs()).await;
+        let answer_bytes = result
+            .as_ref()
+            .map_or_else(|error| error.payload.len(), Bytes::len) as u64;
         let record = Record {
             request_id,
             function: version.name.clone(),
@@ -409,6 +412,7 @@ impl Engine {
             status: status.to_owned(),
             log_stream: run.log_stream,
             log_position,
+            answer_bytes,
         };
         self.store().records().append(record).await;
         Outcome {

@@ -14,6 +14,7 @@ mod environment;
 mod events;
 mod failure;
 mod fleet;
+pub mod http_apis;
 pub mod iam;
 mod in_process;
 mod instance;
@@ -21,6 +22,7 @@ mod invocation_log;
 mod invoke;
 mod lineage;
 mod listing;
+pub mod parameters;
 mod runtime_api;
 mod settings;
 

@@ -7,6 +7,7 @@ use aws_wire::Body;
 use aws_wire::body;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
+use engine::http_apis::PayloadFormat;
 use http::header::{CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Deserialize;
@@ -34,7 +35,13 @@ pub(crate) struct Head {
     status_code: Value,
     headers: Option<Map<String, Value>>,
     cookies: Option<Vec<String>>,
+    /// In format 1.0, where it is how a header comes twice.
+    multi_value_headers: Option<Map<String, Value>>,
 }
+
+/// What a body is whose function does not say it.
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain;charset=UTF-8";
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,42 +54,93 @@ struct Described {
     is_base64_encoded: bool,
 }
 
-/// The answer of a function that is known as a whole.
+/// The answer of a function URL, as a whole.
 pub(crate) fn translate(payload: Bytes) -> Result<Response<Body>, Refusal> {
+    match described(&payload)? {
+        Some(described) => described.response(JSON),
+        None => Ok(undescribed(payload)),
+    }
+}
+
+/// The answer of a function behind an HTTP API.
+pub(crate) fn translate_for_api(
+    payload: Bytes,
+    format: PayloadFormat,
+) -> Result<Response<Body>, Refusal> {
+    match (described(&payload)?, format) {
+        (Some(mut described), PayloadFormat::V2) => {
+            described.head.multi_value_headers = None;
+            described.response(TEXT)
+        }
+        (Some(mut described), PayloadFormat::V1) => {
+            described.head.cookies = None;
+            described.response(TEXT)
+        }
+        (None, PayloadFormat::V2) => Ok(undescribed(payload)),
+        // Nothing but a described answer is one in this format.
+        (None, PayloadFormat::V1) => Err(Refusal::BadAnswer),
+    }
+}
+
+fn undescribed(payload: Bytes) -> Response<Body> {
+    let mut response = Response::new(body::full(payload));
+    let json = HeaderValue::from_static(JSON);
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
+
+/// The response that a payload describes, if it describes one.
+fn described(payload: &Bytes) -> Result<Option<Described>, Refusal> {
     let describes_response = payload.trim_ascii_start().first() == Some(&b'{');
-    let described = if describes_response {
-        serde_json::from_slice::<Value>(&payload)
-            .ok()
-            .filter(|value| value.get("statusCode").is_some())
-    } else {
-        None
-    };
-    let Some(described) = described else {
-        let mut response = Response::new(body::full(payload));
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(CONTENT_TYPE, json);
-        return Ok(response);
-    };
-    let described: Described = serde_json::from_value(described).map_err(|_| Refusal::BadAnswer)?;
-    let bytes = body_bytes(described.body, described.is_base64_encoded)?;
-    described.head.response(body::full(bytes))
+    if !describes_response {
+        return Ok(None);
+    }
+    let value = serde_json::from_slice::<Value>(payload).ok();
+    let value = value.filter(|value| value.get("statusCode").is_some());
+    value
+        .map(|value| serde_json::from_value(value).map_err(|_| Refusal::BadAnswer))
+        .transpose()
+}
+
+impl Described {
+    fn response(self, kind: &'static str) -> Result<Response<Body>, Refusal> {
+        let bytes = body_bytes(self.body, self.is_base64_encoded)?;
+        self.head.response_as(body::full(bytes), kind)
+    }
 }
 
 impl Head {
     /// Status 200 unless it says otherwise, as in the prelude of a stream.
     pub fn response(self, body: Body) -> Result<Response<Body>, Refusal> {
+        self.response_as(body, JSON)
+    }
+
+    fn response_as(self, body: Body, kind: &'static str) -> Result<Response<Body>, Refusal> {
         let mut response = Response::new(body);
         *response.status_mut() = status(&self.status_code)?;
         let headers = response.headers_mut();
+        let many = self.multi_value_headers.unwrap_or_default();
         for (name, value) in self.headers.unwrap_or_default() {
-            add_header(headers, &name, &value)?;
+            // What is named in both places is said there as a whole.
+            let again = many.keys().any(|other| other.eq_ignore_ascii_case(&name));
+            if !again {
+                add_header(headers, &name, &value)?;
+            }
+        }
+        for (name, values) in many {
+            match values {
+                Value::Array(values) => values
+                    .iter()
+                    .try_for_each(|value| add_header(headers, &name, value))?,
+                value => add_header(headers, &name, &value)?,
+            }
         }
         for cookie in self.cookies.unwrap_or_default() {
             let cookie = HeaderValue::from_str(&cookie).map_err(|_| Refusal::BadAnswer)?;
             headers.append(SET_COOKIE, cookie);
         }
         if !headers.contains_key(CONTENT_TYPE) {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         }
         Ok(response)
     }
@@ -190,6 +248,61 @@ mod tests {
                 "x-b: true",
                 "x-n: 5"
             ]
+        );
+    }
+
+    async fn answer_of_api(
+        payload: &serde_json::Value,
+        format: PayloadFormat,
+    ) -> Option<(Vec<String>, String)> {
+        let payload = Bytes::from(payload.to_string());
+        let response = translate_for_api(payload, format).ok()?;
+        let headers = response.headers().iter();
+        let headers = headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+        let mut headers: Vec<String> = headers.collect();
+        headers.sort();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        Some((headers, String::from_utf8(bytes.to_vec()).unwrap()))
+    }
+
+    #[tokio::test]
+    async fn the_formats_of_apis_differ() {
+        let both = json!({
+            "statusCode": 200,
+            "headers": { "X-One": "gone", "X-Two": "2" },
+            "multiValueHeaders": { "x-one": ["a", "b"], "Set-Cookie": ["c=1", "d=2"] },
+            "cookies": ["e=3"],
+            "body": "t",
+        });
+        let text = "content-type: text/plain;charset=UTF-8";
+        let (headers, body) = answer_of_api(&both, PayloadFormat::V1).await.unwrap();
+        assert_eq!(body, "t");
+        assert_eq!(
+            headers,
+            [
+                text,
+                "set-cookie: c=1",
+                "set-cookie: d=2",
+                "x-one: a",
+                "x-one: b",
+                "x-two: 2"
+            ]
+        );
+        let (headers, _) = answer_of_api(&both, PayloadFormat::V2).await.unwrap();
+        assert_eq!(
+            headers,
+            [text, "set-cookie: e=3", "x-one: gone", "x-two: 2"]
+        );
+        // Only format 2.0 takes anything for a body.
+        let plain = json!({ "m": 1.5 });
+        assert_eq!(answer_of_api(&plain, PayloadFormat::V1).await, None);
+        let (headers, body) = answer_of_api(&plain, PayloadFormat::V2).await.unwrap();
+        assert_eq!(
+            (headers, body.as_str()),
+            (
+                vec!["content-type: application/json".to_owned()],
+                "{\"m\":1.5}"
+            )
         );
     }
 

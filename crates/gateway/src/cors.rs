@@ -56,6 +56,20 @@ pub(crate) fn decorate(cors: &Cors, parts: &Parts, headers: &mut HeaderMap) {
     set(headers, ACCESS_CONTROL_EXPOSE_HEADERS, joined(exposed));
 }
 
+/// Takes away what a function said of its own.
+pub(crate) fn clear(headers: &mut HeaderMap) {
+    for name in [
+        ACCESS_CONTROL_ALLOW_CREDENTIALS,
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        ACCESS_CONTROL_ALLOW_METHODS,
+        ACCESS_CONTROL_ALLOW_ORIGIN,
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+        ACCESS_CONTROL_MAX_AGE,
+    ] {
+        headers.remove(name);
+    }
+}
+
 /// A page of another site asks, and nothing here welcomes it. Browsers send plain POSTs
 /// without asking beforehand, so keeping the answer from the page is not enough.
 pub(crate) fn is_stranger(cors: Option<&Cors>, parts: &Parts) -> bool {

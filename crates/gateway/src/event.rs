@@ -1,5 +1,6 @@
 //! What the function sees of a request: payload format 2.0.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -7,6 +8,7 @@ use aws_wire::form;
 use aws_wire::sigv4::Identity;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
+use engine::http_apis::{RouteKey, StageName};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Version};
@@ -29,13 +31,28 @@ pub(crate) struct Facts<'a> {
     pub request_id: RequestId,
     pub trace_id: &'a str,
     pub now: Timestamp,
+    /// Set for HTTP APIs; function URLs have no routes.
+    pub route: Option<&'a RouteFacts<'a>>,
+}
+
+/// What is known of a request to a route of an HTTP API.
+#[derive(Debug)]
+pub(crate) struct RouteFacts<'a> {
+    /// Whose API it is.
+    pub account: &'a str,
+    pub key: &'a RouteKey,
+    pub stage: &'a StageName,
+    /// Decoded and with the stage, unlike that of a function URL.
+    pub path: String,
+    pub variables: &'a BTreeMap<String, String>,
+    pub stage_variables: &'a BTreeMap<String, String>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Event<'a> {
     version: &'static str,
-    route_key: &'static str,
+    route_key: Cow<'static, str>,
     raw_path: &'a str,
     raw_query_string: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -44,6 +61,10 @@ struct Event<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     query_string_parameters: BTreeMap<String, String>,
     request_context: Context<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_parameters: Option<&'a BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage_variables: Option<&'a BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
     is_base64_encoded: bool,
@@ -60,8 +81,8 @@ struct Context<'a> {
     domain_prefix: &'a str,
     http: Http<'a>,
     request_id: String,
-    route_key: &'static str,
-    stage: &'static str,
+    route_key: Cow<'static, str>,
+    stage: &'a str,
     time: String,
     time_epoch: i64,
 }
@@ -93,20 +114,40 @@ struct Http<'a> {
     user_agent: Option<String>,
 }
 
-/// The event as JSON.
+impl<'a> Facts<'a> {
+    pub fn path(&self) -> &'a str {
+        self.route.map_or(&self.target.path, |route| &route.path)
+    }
+
+    fn route_key(&self) -> Cow<'static, str> {
+        match self.route.map(|route| route.key) {
+            None | Some(RouteKey::Default) => Cow::Borrowed(DEFAULT),
+            Some(key) => Cow::Owned(key.to_string()),
+        }
+    }
+}
+
+/// What is empty is left out.
+pub(crate) fn some(map: &BTreeMap<String, String>) -> Option<&BTreeMap<String, String>> {
+    Some(map).filter(|map| !map.is_empty())
+}
+
+/// The event as JSON, in format 2.0.
 pub(crate) fn build(facts: &Facts<'_>) -> Bytes {
     let parts = facts.parts;
     let query = parts.uri.query().unwrap_or_default();
     let (body, is_base64_encoded) = encode_body(&parts.headers, facts.body);
     let event = Event {
         version: "2.0",
-        route_key: DEFAULT,
-        raw_path: &facts.target.path,
+        route_key: facts.route_key(),
+        raw_path: facts.path(),
         raw_query_string: query,
         cookies: cookies(&parts.headers),
         headers: headers(facts),
         query_string_parameters: query_parameters(query),
         request_context: context(facts),
+        path_parameters: facts.route.and_then(|route| some(route.variables)),
+        stage_variables: facts.route.and_then(|route| some(route.stage_variables)),
         body,
         is_base64_encoded,
     };
@@ -118,9 +159,10 @@ pub(crate) fn build(facts: &Facts<'_>) -> Bytes {
 fn context<'a>(facts: &Facts<'a>) -> Context<'a> {
     let parts = facts.parts;
     Context {
-        account_id: match facts.caller {
-            Some(caller) => caller.principal.account.as_str(),
-            None => "anonymous",
+        account_id: match (facts.route, facts.caller) {
+            (Some(route), _) => route.account,
+            (None, Some(caller)) => caller.principal.account.as_str(),
+            (None, None) => "anonymous",
         },
         api_id: &facts.target.id,
         authorizer: facts.caller.map(|caller| Authorizer {
@@ -138,14 +180,14 @@ fn context<'a>(facts: &Facts<'a>) -> Context<'a> {
         domain_prefix: &facts.target.id,
         http: Http {
             method: parts.method.as_str(),
-            path: &facts.target.path,
+            path: facts.path(),
             protocol: protocol(parts.version),
             source_ip: facts.source.to_string(),
             user_agent: parts.headers.get(USER_AGENT).map(text),
         },
         request_id: facts.request_id.to_string(),
-        route_key: DEFAULT,
-        stage: DEFAULT,
+        route_key: facts.route_key(),
+        stage: facts.route.map_or(DEFAULT, |route| route.stage.as_str()),
         time: common_log_time(facts.now),
         time_epoch: facts.now.0,
     }
@@ -167,20 +209,31 @@ fn headers<'a>(facts: &Facts<'a>) -> BTreeMap<&'a str, String> {
             (name.as_str(), values.join(","))
         })
         .collect();
-    joined.insert("x-amzn-trace-id", facts.trace_id.to_owned());
-    // What a proxy in front says stays, and who came to us is added to it.
+    add_own(facts, &mut joined);
     joined
+}
+
+/// What a gateway says of a request beside the headers of the client.
+pub(crate) fn add_own(facts: &Facts<'_>, headers: &mut BTreeMap<&str, String>) {
+    headers.insert("x-amzn-trace-id", facts.trace_id.to_owned());
+    // What a proxy in front says stays, and who came to us is added to it.
+    headers
         .entry("x-forwarded-for")
         .and_modify(|given| *given = format!("{given}, {}", facts.source))
         .or_insert_with(|| facts.source.to_string());
     // Frameworks make links from these.
-    joined
+    headers
         .entry("x-forwarded-port")
-        .or_insert_with(|| port(headers));
-    joined
+        .or_insert_with(|| port(&facts.parts.headers));
+    headers
         .entry("x-forwarded-proto")
         .or_insert_with(|| "http".to_owned());
-    joined
+    // There is none at AWS, where every API has a host of its own. What a client says
+    // of it would be in the links that an app makes.
+    headers.remove("x-forwarded-prefix");
+    if let Some(prefix) = &facts.target.prefix {
+        headers.insert("x-forwarded-prefix", prefix.clone());
+    }
 }
 
 fn port(headers: &HeaderMap) -> String {
@@ -215,7 +268,7 @@ fn query_parameters(query: &str) -> BTreeMap<String, String> {
 }
 
 /// Text as it is, everything else in base64.
-fn encode_body(headers: &HeaderMap, body: &Bytes) -> (Option<String>, bool) {
+pub(crate) fn encode_body(headers: &HeaderMap, body: &Bytes) -> (Option<String>, bool) {
     if body.is_empty() {
         return (None, false);
     }
@@ -241,7 +294,7 @@ fn is_text(content_type: &str) -> bool {
         )
 }
 
-fn protocol(version: Version) -> &'static str {
+pub(crate) fn protocol(version: Version) -> &'static str {
     if version == Version::HTTP_10 {
         "HTTP/1.0"
     } else if version == Version::HTTP_2 {
@@ -252,170 +305,16 @@ fn protocol(version: Version) -> &'static str {
 }
 
 /// `21/Nov/2026:02:37:16 +0000`
-fn common_log_time(now: Timestamp) -> String {
+pub(crate) fn common_log_time(now: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(now.0)
         .unwrap_or_default()
         .strftime("%d/%b/%Y:%H:%M:%S +0000")
         .to_string()
 }
 
-fn text(value: &http::HeaderValue) -> String {
+pub(crate) fn text(value: &http::HeaderValue) -> String {
     String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
 #[cfg(test)]
-mod tests {
-    use aws_wire::sigv4::Principal;
-    use http::Request;
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn build_from(request: http::request::Builder, body: &'static [u8], signed: bool) -> Value {
-        let (parts, body) = request.body(Bytes::from(body)).unwrap().into_parts();
-        let caller = Identity {
-            access_key: "AKID".to_owned(),
-            principal: Principal::root("123456789012".parse().unwrap()),
-            region: "us-east-1".to_owned(),
-            service: "lambda".to_owned(),
-        };
-        let target = Target {
-            id: "abc".to_owned(),
-            path: "/my/path".to_owned(),
-            domain: "abc.lambda-url.us-east-1.localhost".to_owned(),
-        };
-        let event = build(&Facts {
-            parts: &parts,
-            body: &body,
-            target: &target,
-            caller: signed.then_some(&caller),
-            source: [127, 0, 0, 1].into(),
-            request_id: "00000000-0000-4000-8000-000000000000".parse().unwrap(),
-            trace_id: "Root=1-a-b",
-            now: Timestamp(1_700_000_000_042),
-        });
-        serde_json::from_slice(&event).unwrap()
-    }
-
-    #[test]
-    fn a_request_becomes_an_event_of_format_2() {
-        let request = Request::post("/lambda-url/abc/my/path?a=1&a=2%203&b=%26&c")
-            .header("Host", "127.0.0.1:8080")
-            .header("X-Two", "1")
-            .header("X-Two", "2")
-            .header("Cookie", "a=1; b=2")
-            .header("Cookie", "c=3")
-            .header("User-Agent", "test")
-            .header("Authorization", "Bearer of the app")
-            .header("Content-Type", "application/json; charset=utf-8");
-        let event = build_from(request, b"{\"x\":\"\xc3\xa4\"}", false);
-        assert_eq!(
-            event,
-            json!({
-                "version": "2.0",
-                "routeKey": "$default",
-                "rawPath": "/my/path",
-                "rawQueryString": "a=1&a=2%203&b=%26&c",
-                "cookies": ["a=1", "b=2", "c=3"],
-                "headers": {
-                    "authorization": "Bearer of the app",
-                    "content-type": "application/json; charset=utf-8",
-                    "host": "127.0.0.1:8080",
-                    "user-agent": "test",
-                    "x-amzn-trace-id": "Root=1-a-b",
-                    "x-forwarded-for": "127.0.0.1",
-                    "x-forwarded-port": "8080",
-                    "x-forwarded-proto": "http",
-                    "x-two": "1,2",
-                },
-                "queryStringParameters": { "a": "1,2 3", "b": "&", "c": "" },
-                "requestContext": {
-                    "accountId": "anonymous",
-                    "apiId": "abc",
-                    "domainName": "abc.lambda-url.us-east-1.localhost",
-                    "domainPrefix": "abc",
-                    "http": {
-                        "method": "POST",
-                        "path": "/my/path",
-                        "protocol": "HTTP/1.1",
-                        "sourceIp": "127.0.0.1",
-                        "userAgent": "test",
-                    },
-                    "requestId": "00000000-0000-4000-8000-000000000000",
-                    "routeKey": "$default",
-                    "stage": "$default",
-                    "time": "14/Nov/2023:22:13:20 +0000",
-                    "timeEpoch": 1_700_000_000_042_i64,
-                },
-                "body": "{\"x\":\"ä\"}",
-                "isBase64Encoded": false,
-            })
-        );
-    }
-
-    #[test]
-    fn what_is_not_there_is_left_out() {
-        let event = build_from(Request::get("/"), b"", false);
-        for name in ["cookies", "queryStringParameters", "body"] {
-            assert!(event.get(name).is_none(), "{name}");
-        }
-        assert!(event["requestContext"].get("authorizer").is_none());
-        assert_eq!(event["isBase64Encoded"], false);
-        assert_eq!(event["rawQueryString"], "");
-    }
-
-    #[test]
-    fn bodies_that_are_not_text_come_in_base64() {
-        let body = |kind: &str, bytes: &'static [u8]| {
-            let request = Request::post("/").header("content-type", kind);
-            let event = build_from(request, bytes, false);
-            (event["body"].clone(), event["isBase64Encoded"] == true)
-        };
-        assert_eq!(body("text/csv", b"a,b"), (json!("a,b"), false));
-        assert_eq!(body("application/ld+json", b"{}"), (json!("{}"), false));
-        assert_eq!(body("image/png", b"\x89PNG"), (json!("iVBORw=="), true));
-        assert_eq!(
-            body("application/octet-stream", b"ab"),
-            (json!("YWI="), true)
-        );
-        assert_eq!(
-            body("application/x-www-form-urlencoded", b"a=b"),
-            (json!("YT1i"), true)
-        );
-        assert_eq!(body("application/json", b"\xff"), (json!("/w=="), true));
-    }
-
-    #[test]
-    fn a_signed_request_names_its_caller_and_hides_its_signature() {
-        let request = Request::get("/")
-            .header("Authorization", "AWS4-HMAC-SHA256 ...")
-            .header("X-Amz-Security-Token", "t")
-            .header("X-Amz-Date", "20261121T023716Z");
-        let event = build_from(request, b"", true);
-        let context = &event["requestContext"];
-        assert_eq!(context["accountId"], "123456789012");
-        assert_eq!(
-            context["authorizer"]["iam"],
-            json!({
-                "accessKey": "AKID",
-                "accountId": "123456789012",
-                "callerId": "123456789012",
-                "cognitoIdentity": null,
-                "principalOrgId": null,
-                "userArn": "arn:aws:iam::123456789012:root",
-                "userId": "123456789012",
-            })
-        );
-        assert!(event["headers"].get("authorization").is_none());
-        assert!(event["headers"].get("x-amz-security-token").is_none());
-        assert!(event["headers"].get("x-amz-date").is_some());
-    }
-
-    #[test]
-    fn a_forged_address_does_not_hide_the_real_one() {
-        let request = Request::get("/").header("X-Forwarded-For", "10.0.0.1");
-        let event = build_from(request, b"", false);
-        assert_eq!(event["headers"]["x-forwarded-for"], "10.0.0.1, 127.0.0.1");
-        assert_eq!(event["requestContext"]["http"]["sourceIp"], "127.0.0.1");
-    }
-}
+mod tests;

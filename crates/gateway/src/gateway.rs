@@ -17,10 +17,10 @@ use types::{Invocation, Invoke, Qualifier, RequestId, Timestamp};
 
 use crate::event::{self, Facts};
 use crate::refusal::Refusal;
-use crate::target::Target;
+use crate::target::{Kind, Target};
 use crate::{access, answer, cors, stream};
 
-const TRACE_HEADER: &str = "x-amzn-trace-id";
+pub(crate) const TRACE_HEADER: &str = "x-amzn-trace-id";
 
 /// Serves function URLs.
 #[derive(Clone)]
@@ -43,14 +43,15 @@ impl Gateway {
 
     /// Whether host or path name a function URL, be it there or not.
     pub fn is_for(&self, parts: &Parts) -> bool {
-        Target::of(parts, &self.engine.scope().region).is_some()
+        Target::of(parts, Kind::FunctionUrl, &self.engine.scope().region).is_some()
     }
 
     /// The client's address is taken from the request's extensions, where the
     /// server puts the connection's [`SocketAddr`].
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        let found = Target::of(&parts, &self.engine.scope().region).and_then(|target| {
+        let region = &self.engine.scope().region;
+        let found = Target::of(&parts, Kind::FunctionUrl, region).and_then(|target| {
             let url = self.engine.catalog().url_by_id(&target.id)?;
             Some((target, url))
         });
@@ -104,6 +105,7 @@ impl Gateway {
             request_id: call.request_id,
             trace_id: &call.trace_id,
             now: Timestamp::now(),
+            route: None,
         });
         let mut invocation = Invocation::new(call.url.function.clone(), payload);
         invocation.qualifier = call.url.alias.clone().map(Qualifier::Alias);
@@ -191,7 +193,7 @@ pub(crate) fn source(parts: &Parts) -> IpAddr {
 }
 
 /// The client's, or a new one: `Root=1-SECONDS-RANDOM`.
-fn trace_id(parts: &Parts) -> String {
+pub(crate) fn trace_id(parts: &Parts) -> String {
     let given = parts.headers.get(TRACE_HEADER);
     let given = given.and_then(|value| value.to_str().ok());
     given.map_or_else(new_trace_id, str::to_owned)

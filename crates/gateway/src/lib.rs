@@ -1,10 +1,10 @@
-//! Plain requests in, plain answers out: function URLs, the websites of buckets, and
-//! routes over which tables go to functions.
+//! Plain requests in, plain answers out: function URLs, HTTP APIs, the websites of
+//! buckets, and routes over which tables go to functions.
 //!
 //! Reading order: [`Gateway`] walks a request through; `target` says which
 //! function it is for, `cors` and `access` whether it may pass, `event` what the
 //! function sees, `answer` and `stream` what the client gets back. [`Website`]
-//! does the same for pages. [`Routes`] says what is served where, [`MapRoutes`] serves
+//! does the same for pages, [`HttpApiGateway`] for APIs. [`Routes`] says what is served where, [`MapRoutes`] serves
 //! it by a [`map_service`].
 
 mod access;
@@ -12,6 +12,7 @@ mod answer;
 mod cors;
 mod event;
 mod gateway;
+mod http_api;
 mod map_routes;
 pub mod map_service;
 mod refusal;
@@ -21,6 +22,7 @@ mod stream;
 mod target;
 
 pub use gateway::Gateway;
+pub use http_api::{ApiRequest, HttpApiGateway, Looked, check_map};
 pub use map_routes::{EngineJobs, EngineMap, Found, GivenUp, MapRoutes};
 pub use routes::{BadPath, Route, RouteError, RouteKind, RoutePath, Routes};
 pub use site::Website;

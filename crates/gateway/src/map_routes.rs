@@ -46,6 +46,9 @@ pub struct Found {
 pub enum GivenUp {
     Stalled,
     Broken,
+    TooLarge,
+    /// There was no memory for it.
+    Busy,
 }
 
 impl Found {
@@ -53,7 +56,8 @@ impl Found {
     pub fn refuse(&self, why: GivenUp) -> Response<Body> {
         let refusal = match why {
             GivenUp::Stalled => Refusal::Stalled,
-            GivenUp::Broken => Refusal::Broken,
+            // A body that is read as it comes is never more than there is room for.
+            GivenUp::Broken | GivenUp::TooLarge | GivenUp::Busy => Refusal::Broken,
         };
         refusal.respond(self.request_id)
     }
@@ -97,16 +101,11 @@ impl MapRoutes {
             parts,
             route: &found.route.map,
             base: found.route.path.as_str(),
+            place: found.route.path.as_str(),
             request_id: found.request_id,
             time: None,
         };
-        let mut response = if !found.below.is_empty() {
-            self.jobs.show(&call, &found.below).await
-        } else if self.jobs.is_for(parts) {
-            self.jobs.accept(&call, body).await
-        } else {
-            self.service.handle(&call, body).await
-        };
+        let mut response = serve(&self.service, &self.jobs, &call, &found.below, body).await;
         let headers = response.headers_mut();
         let id = found.request_id.to_string();
         let id = HeaderValue::from_str(&id).expect("a UUID is a valid header value");
@@ -119,6 +118,33 @@ impl MapRoutes {
         }
         response
     }
+}
+
+/// Answers a request to a map, or to something below it.
+pub(crate) async fn serve<B>(
+    service: &EngineMap,
+    jobs: &EngineJobs,
+    call: &Call<'_>,
+    below: &str,
+    body: B,
+) -> Response<Body>
+where
+    B: http_body::Body<Data = Bytes, Error = io::Error> + Send + Unpin,
+{
+    if !is_table(&call.parts.method, below) {
+        jobs.show(call, below).await
+    } else if jobs.is_for(call.parts) {
+        jobs.accept(call, body).await
+    } else {
+        service.handle(call, body).await
+    }
+}
+
+/// Whether the request is to the map itself. `curl -T data.csv ADDRESS/` puts the name
+/// of the file behind the address: what is put below the route under one name is a table.
+fn is_table(method: &Method, below: &str) -> bool {
+    let is_name = !below.contains('/') && below != "jobs";
+    below.is_empty() || (method == Method::PUT && is_name)
 }
 
 impl Functions for InProcess {

@@ -53,10 +53,10 @@ impl FromStr for RoutePath {
         if segments.any(|segment| matches!(segment, "" | "." | "..")) {
             return bad("no part of it is empty, . or ..");
         }
-        let taken = ["/lambda-url", "/s3-website", "/_squall"];
+        let taken = ["/lambda-url", "/execute-api", "/s3-website", "/_squall"];
         let under = |taken: &&str| path.strip_prefix(taken).is_some_and(is_end);
         if taken.iter().any(under) {
-            return bad("function URLs, websites and /_squall have their places");
+            return bad("function URLs, APIs, websites and /_squall have their places");
         }
         Ok(Self(if path.is_empty() { "/" } else { path }.to_owned()))
     }
@@ -287,6 +287,7 @@ mod tests {
             ("/a?b", ""),
             ("/lambda-url", ""),
             ("/lambda-url/x", ""),
+            ("/execute-api/x", ""),
             ("/lambda-urls", "/lambda-urls"),
             ("/_squall/x", ""),
         ] {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use account_api::AccountApi;
+use apigateway_api::ApigatewayApi;
 use aws_wire::Body;
 use aws_wire::sigv4::{AuthError, Identity, Verifier};
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use http::{Request, Response, StatusCode};
 use lambda_api::LambdaApi;
 use logs_api::LogsApi;
 use s3_api::S3Api;
+use ssm_api::SsmApi;
 use types::Timestamp;
 use types::limits::Limits;
 
@@ -30,8 +32,10 @@ pub(crate) struct ApiPort {
     pub lambda: LambdaApi,
     pub logs: LogsApi,
     pub account: AccountApi,
+    pub apigateway: ApigatewayApi,
     pub events: EventsApi,
     pub s3: S3Api,
+    pub ssm: SsmApi,
     pub own: OwnPages,
 }
 
@@ -67,10 +71,12 @@ impl ApiPort {
             Route::Lambda => self.lambda.handle(request).await,
             Route::Logs => self.logs.handle(request).await,
             Route::Iam | Route::Sts => self.account.handle(request).await,
+            Route::ApiGateway => self.apigateway.handle(request).await,
             Route::Code => self.lambda.handle_code(request).await,
             Route::Health => OwnPages::health(),
             Route::Own => self.own.handle(&request).await,
             Route::Events | Route::Scheduler => self.events.handle(request).await,
+            Route::Ssm => self.ssm.handle(request).await,
             Route::OtherJson | Route::OtherQuery | Route::OtherRest | Route::S3 => {
                 not_built(route, &request)
             }

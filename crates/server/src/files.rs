@@ -1,6 +1,6 @@
-//! The two small files in the data directory that clients on this machine read:
-//! the access keys, made at first start, and the address of the running engine.
-//! Both are for the owner's eyes only.
+//! Small files in the data directory that are for the owner's eyes only: the access
+//! keys, made at first start, and the address of the running engine, which clients on
+//! this machine read; and the key with which secrets are sealed.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 
 const CREDENTIALS: &str = "credentials.json";
 const ADDRESS: &str = "engine.json";
+const SEALING_KEY: &str = "secrets-key.json";
+/// Of AES-256.
+const SEALING_BYTES: usize = 32;
 
 /// The letters of AWS's access key ids and secrets.
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -89,9 +92,7 @@ pub fn read_credentials(data: &Path) -> Result<Option<Credentials>, FileError> {
 pub fn ensure_credentials(data: &Path) -> Result<Credentials, FileError> {
     let path = data.join(CREDENTIALS);
     if let Some(credentials) = read_credentials(data)? {
-        // Whatever brought the file here may have opened it to others.
-        fs::set_permissions(&path, Permissions::from_mode(0o600))
-            .map_err(|source| FileError::Io { path, source })?;
+        only_for_the_owner(&path)?;
         return Ok(credentials);
     }
     let pair = KeyPair {
@@ -103,6 +104,42 @@ pub fn ensure_credentials(data: &Path) -> Result<Credentials, FileError> {
         access_key: pair.access_key_id,
         secret: pair.secret_access_key,
         session_token: None,
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+struct SealingKey {
+    key: String,
+}
+
+/// The key with which the secrets of this data directory are sealed, made if there is
+/// none. Who has the directory without this file cannot read them.
+pub(crate) fn ensure_sealing_key(data: &Path) -> Result<[u8; SEALING_BYTES], FileError> {
+    let path = data.join(SEALING_KEY);
+    let mut key = [0; SEALING_BYTES];
+    if let Some(kept) = read::<SealingKey>(&path)? {
+        only_for_the_owner(&path)?;
+        return match hex::decode_to_slice(kept.key, &mut key) {
+            Ok(()) => Ok(key),
+            Err(error) => Err(FileError::Garbled {
+                path,
+                detail: error.to_string(),
+            }),
+        };
+    }
+    getrandom::fill(&mut key).map_err(FileError::Random)?;
+    let kept = SealingKey {
+        key: hex::encode(key),
+    };
+    write(&path, &kept)?;
+    Ok(key)
+}
+
+/// Whatever brought a file here may have opened it to others.
+fn only_for_the_owner(path: &Path) -> Result<(), FileError> {
+    fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(|source| FileError::Io {
+        path: path.into(),
+        source,
     })
 }
 
@@ -192,6 +229,21 @@ mod tests {
         let again = ensure_credentials(folder.path()).unwrap();
         assert_eq!(again.secret, made.secret);
         assert_eq!(mode(&path), 0o600);
+    }
+
+    #[test]
+    fn the_sealing_key_is_made_once_and_a_garbled_one_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = ensure_sealing_key(folder.path()).unwrap();
+        assert_ne!(made, [0; SEALING_BYTES]);
+        let path = folder.path().join(SEALING_KEY);
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(ensure_sealing_key(folder.path()).unwrap(), made);
+        fs::write(&path, "{\"key\": \"00\"}").unwrap();
+        let error = ensure_sealing_key(folder.path()).unwrap_err();
+        assert!(matches!(error, FileError::Garbled { .. }), "{error}");
+        assert!(!error.to_string().contains("00"));
+        assert!(path.exists(), "what it sealed needs it");
     }
 
     #[test]

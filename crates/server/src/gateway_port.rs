@@ -1,50 +1,70 @@
-//! Function URLs, websites and routes: the gateway decides what a request means, and
-//! whether it must be signed.
+//! Function URLs, HTTP APIs, websites and routes: the gateway decides what a request
+//! means, and whether it must be signed.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use aws_wire::sigv4::Verifier;
 use aws_wire::{Body, error};
 use buckets::Buckets;
 use engine::Engine;
-use gateway::{Gateway, GivenUp, MapRoutes, Website};
+use gateway::{Gateway, GivenUp, HttpApiGateway, Looked, MapRoutes, Website};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 
 use crate::http::{Port, Refusal, Unread};
+use crate::requests::{Requests, Seen};
 use crate::settings::Settings;
 
 #[derive(Debug)]
 pub(crate) struct GatewayPort {
     gateway: Gateway,
     websites: Website,
+    apis: HttpApiGateway,
     routes: MapRoutes,
     body_bytes: u64,
+    requests: Arc<Requests>,
 }
 
 impl GatewayPort {
     pub fn new(
         engine: &Engine,
         buckets: Buckets,
+        apis: HttpApiGateway,
         routes: MapRoutes,
         verifier: Arc<Verifier>,
         settings: &Settings,
+        requests: Arc<Requests>,
     ) -> Self {
         Self {
             gateway: Gateway::new(engine.clone(), verifier),
             websites: Website::new(buckets),
+            apis,
             routes,
             body_bytes: settings.config.limits.gateway_body_bytes,
+            requests,
         }
     }
 }
 
 impl Port for GatewayPort {
     async fn handle(&self, head: Parts, body: Unread<'_>) -> Response<Body> {
+        let (seen, began) = (Seen::of(&head), Instant::now());
+        let response = self.serve(head, body).await;
+        self.requests.add(seen, &response, began.elapsed());
+        response
+    }
+}
+
+impl GatewayPort {
+    async fn serve(&self, head: Parts, body: Unread<'_>) -> Response<Body> {
         if Website::is_for(&head) {
             let (_, rest) = body.pieces();
             let response = self.websites.handle(&head).await;
             return rest.settle(response, refuse).await;
+        }
+        if let Some(looked) = self.apis.look(&head) {
+            return self.handle_api(looked, head, body).await;
         }
         if !self.gateway.is_for(&head)
             && let Some(route) = self.routes.find(&head)
@@ -65,13 +85,41 @@ impl Port for GatewayPort {
         drop(body.reserved);
         response
     }
+
+    /// A request to an HTTP API, be it there or not.
+    async fn handle_api(&self, looked: Looked, head: Parts, body: Unread<'_>) -> Response<Body> {
+        match looked {
+            Looked::Answered(response) => {
+                let (_, rest) = body.pieces();
+                rest.settle(response, refuse).await
+            }
+            Looked::Map(request) => {
+                let (pieces, rest) = body.pieces();
+                let response = Box::pin(self.apis.map(&request, &head, pieces)).await;
+                rest.settle(response, |refusal| request.refuse(give_up(refusal), &head))
+                    .await
+            }
+            Looked::Function(request) => {
+                let body = match body.whole(self.body_bytes).await {
+                    Ok(body) => body,
+                    Err(refusal) => {
+                        return refusal.mark(request.refuse(give_up(refusal), &head));
+                    }
+                };
+                let response = self.apis.call(&request, &head, &body.bytes).await;
+                drop(body.reserved);
+                response
+            }
+        }
+    }
 }
 
-/// Only what is left of a body is told by the connection; what is too large is not.
 fn give_up(refusal: Refusal) -> GivenUp {
     match refusal {
         Refusal::Stalled => GivenUp::Stalled,
-        Refusal::TooLarge { .. } | Refusal::Busy | Refusal::Broken => GivenUp::Broken,
+        Refusal::TooLarge { .. } => GivenUp::TooLarge,
+        Refusal::Busy => GivenUp::Busy,
+        Refusal::Broken => GivenUp::Broken,
     }
 }
 

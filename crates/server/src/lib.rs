@@ -5,7 +5,7 @@
 //! settings have it, [`running`] puts them together; [`http`] is connections and
 //! bodies; [`route`] and [`api_port`] find the service that a request is for, and
 //! [`own`] answers where that is none of AWS; [`gateway_port`] serves function
-//! URLs and websites.
+//! URLs and websites, and [`requests`] remembers the last of what it answered.
 
 mod api_port;
 pub mod files;
@@ -14,6 +14,7 @@ mod http;
 mod keys;
 mod opening;
 mod own;
+mod requests;
 mod route;
 mod running;
 mod settings;

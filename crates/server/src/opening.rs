@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buckets::{Buckets, EventRouter};
+use engine::parameters::{Parameters, Sealer};
 use engine::{Engine, EngineSettings, InProcess};
 use gateway::map_service::{JobSettings, Jobs, MapService, ServiceSettings};
 use gateway::{EngineJobs, EngineMap, Routes};
@@ -19,7 +20,7 @@ use store::jobs::JobBook;
 use store::{Store, StoreError};
 use types::{BusName, Timestamp};
 
-use crate::files::Address;
+use crate::files::{self, Address};
 use crate::http::{self, BodyRules};
 use crate::settings::{ClockKind, Durability, Isolation, Settings};
 use crate::start_error::StartError;
@@ -35,6 +36,17 @@ pub(crate) async fn store(settings: &Settings) -> Result<Store, StartError> {
     };
     let opened = tokio::task::spawn_blocking(move || Store::open(&data, durability)).await;
     Ok(opened.expect("opening the store does not panic")?)
+}
+
+/// Parameters, with the key that their secrets are sealed with.
+pub(crate) async fn parameters(
+    settings: &Settings,
+    store: &Arc<Store>,
+) -> Result<Arc<Parameters>, StartError> {
+    let sealer = Sealer::new(&files::ensure_sealing_key(&settings.data)?);
+    let (store, scope) = (store.clone(), settings.scope.clone());
+    let open = move || Parameters::open(store, scope, sealer);
+    Ok(Arc::new(stored("parameters", open).await?))
 }
 
 /// The clock goes with the rules: whatever goes by it asks them.
@@ -213,6 +225,12 @@ pub(crate) fn connection_rules(settings: &Settings) -> http::Rules {
             config.request_memory_mb * 1024 * 1024,
         ),
     }
+}
+
+/// Where HTTP APIs are served, with marks for id and region.
+pub(crate) fn api_endpoint(address: &Address) -> String {
+    let port = address.gateway.rsplit(':').next().unwrap_or_default();
+    format!("http://{{id}}.execute-api.{{region}}.localhost:{port}")
 }
 
 pub(crate) fn endpoints(address: &Address) -> lambda_api::Endpoints {

@@ -1,11 +1,12 @@
 //! Squall's own pages under `/_squall/`: whether it is alive, what it is, what
-//! runs, what happened and what will, the clock, the gateway's routes, and whether the
+//! runs, what happened and what will, what was used, the clock, the gateway's routes, and whether the
 //! store is sound.
 
 mod check;
 mod deliveries;
 mod routes;
 mod schedules;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,6 +26,7 @@ use store::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::files::Address;
+use crate::requests::Requests;
 use crate::settings::Settings;
 
 use check::Checks;
@@ -37,6 +39,7 @@ pub(crate) struct Parts {
     pub buckets: Buckets,
     pub store: Arc<Store>,
     pub routes: Arc<Routes>,
+    pub requests: Arc<Requests>,
     /// When what takes long must stop.
     pub end: CancellationToken,
 }
@@ -115,6 +118,10 @@ impl OwnPages {
             (&Method::GET, "/_squall/ps") => Ok(self.running()),
             (&Method::GET, "/_squall/info") => Ok(self.info()),
             (&Method::GET, "/_squall/events") => self.events(request).await,
+            (&Method::GET, "/_squall/usage") => {
+                let Parts { store, engine, .. } = &self.parts;
+                usage::page(store, engine, request.uri().query()).await
+            }
             (&Method::GET, "/_squall/schedules") => Ok(schedules::list(&self.parts.rules)),
             (&Method::POST, "/_squall/schedules/run") => {
                 schedules::run(&self.parts.rules, request.body()).await
@@ -123,6 +130,7 @@ impl OwnPages {
             (&Method::POST, "/_squall/clock") => {
                 schedules::advance(&self.parts.rules, &self.parts.buckets, request.body()).await
             }
+            (&Method::GET, "/_squall/requests") => self.requests(request),
             (&Method::GET, "/_squall/routes") => Ok(self.routes()),
             (&Method::PUT, "/_squall/routes") => {
                 routes::put(&self.parts.routes, self.gateway(), request.body()).await
@@ -135,6 +143,15 @@ impl OwnPages {
             }
             _ => Err(Refused::not_found("There is no such page.")),
         }
+    }
+
+    /// `?after=NUMBER`: what the gateway answered since; else nothing but how much it was.
+    fn requests(&self, request: &Request<Bytes>) -> Page {
+        let query = Form::parse(request.uri().query().unwrap_or_default());
+        let after = query.get("after").map(str::parse).transpose();
+        let after = after.map_err(|_| Refused::invalid("after is a number."))?;
+        let (count, told) = self.parts.requests.after(after.unwrap_or(u64::MAX));
+        Ok(answer(&json!({ "count": count, "requests": told })))
     }
 
     fn routes(&self) -> Response<Body> {

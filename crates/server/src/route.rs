@@ -31,6 +31,10 @@ pub enum Route {
     Events,
     /// EventBridge Scheduler.
     Scheduler,
+    /// SSM, as far as parameters go.
+    Ssm,
+    /// API Gateway v2: HTTP APIs.
+    ApiGateway,
     /// Services that are not built, by the protocol in which their clients expect
     /// to be told so: JSON with a target, a form answered by XML, REST JSON.
     OtherJson,
@@ -62,6 +66,7 @@ impl Route {
             return match target.as_bytes() {
                 target if target.starts_with(b"Logs_20140328.") => Self::Logs,
                 target if target.starts_with(b"AWSEvents.") => Self::Events,
+                target if target.starts_with(b"AmazonSSM.") => Self::Ssm,
                 _ => Self::OtherJson,
             };
         }
@@ -73,6 +78,8 @@ impl Route {
             Some("logs") => Self::Logs,
             Some("events") => Self::Events,
             Some("scheduler") => Self::Scheduler,
+            Some("ssm") => Self::Ssm,
+            Some("apigateway") => Self::ApiGateway,
             Some("s3") => Self::S3,
             Some(_) if form => Self::OtherQuery,
             Some(_) => Self::OtherRest,
@@ -98,6 +105,8 @@ impl Route {
             Self::Sts => Some("sts"),
             Self::Events => Some("events"),
             Self::Scheduler => Some("scheduler"),
+            Self::Ssm => Some("ssm"),
+            Self::ApiGateway => Some("apigateway"),
             Self::S3
             | Self::Health
             | Self::Own
@@ -183,8 +192,11 @@ impl Route {
             | Self::Code
             | Self::Lambda
             | Self::Scheduler
+            | Self::ApiGateway
             | Self::OtherRest => error::rest_json(status, code, message, &[]),
-            Self::Logs | Self::Events | Self::OtherJson => error::json11(status, code, message),
+            Self::Logs | Self::Events | Self::Ssm | Self::OtherJson => {
+                error::json11(status, code, message)
+            }
             Self::Iam => error::query_xml(status, IAM_NAMESPACE, code, message),
             Self::OtherQuery => error::query_xml(status, "", code, message),
             Self::Sts => error::query_xml(status, STS_NAMESPACE, code, message),

@@ -4,16 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use account_api::AccountApi;
+use apigateway_api::ApigatewayApi;
 use aws_wire::sigv4::{Credentials, Verifier};
 use buckets::Buckets;
+use engine::http_apis::HttpApis;
 use engine::iam::Iam;
+use engine::parameters::Parameters;
 use engine::{Door, Engine};
 use events_api::EventsApi;
-use gateway::{EngineJobs, EngineMap, MapRoutes, Routes};
+use gateway::{EngineJobs, EngineMap, HttpApiGateway, MapRoutes, Routes};
 use lambda_api::LambdaApi;
 use logs_api::LogsApi;
 use rules::Rules;
 use s3_api::S3Api;
+use ssm_api::SsmApi;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +29,7 @@ use crate::http::Connections;
 use crate::keys::Keys;
 use crate::opening;
 use crate::own::{self, OwnPages};
+use crate::requests::Requests;
 use crate::settings::{Isolation, Settings};
 use crate::start_error::StartError;
 
@@ -44,6 +49,8 @@ pub struct Running {
     buckets: Buckets,
     rules: Arc<Rules>,
     iam: Arc<Iam>,
+    parameters: Arc<Parameters>,
+    apis: Arc<HttpApis>,
     store: Arc<Store>,
     routes: Arc<Routes>,
     map: EngineMap,
@@ -63,6 +70,9 @@ impl Server {
         let (documents, scope) = (store.clone(), settings.scope.clone());
         let iam = opening::stored("roles", move || Iam::open(documents, scope)).await?;
         let iam = Arc::new(iam);
+        let (documents, scope) = (store.clone(), settings.scope.clone());
+        let apis = opening::stored("HTTP APIs", move || HttpApis::open(documents, scope)).await?;
+        let parameters = opening::parameters(&settings, &store).await?;
         let rules = opening::rules(&settings, &store).await?;
         let buckets = opening::buckets(&settings, &store, &rules).await?;
 
@@ -89,6 +99,8 @@ impl Server {
             buckets,
             rules,
             iam,
+            parameters,
+            apis: Arc::new(apis),
             store,
             routes,
             map,
@@ -137,12 +149,14 @@ impl Running {
             engine: self.engine.clone(),
             scope: settings.scope.clone(),
         });
+        let requests = Arc::new(Requests::default());
         let parts = own::Parts {
             engine: self.engine.clone(),
             rules: self.rules.clone(),
             buckets: self.buckets.clone(),
             store: self.store.clone(),
             routes: self.routes.clone(),
+            requests: requests.clone(),
             end: self.connections.end(),
         };
         let endpoints = opening::endpoints(&self.address);
@@ -152,13 +166,30 @@ impl Running {
             lambda: LambdaApi::new(self.engine.clone(), endpoints),
             logs: logs.with_iam(self.iam.clone()),
             account: AccountApi::new(self.iam.clone()),
+            apigateway: ApigatewayApi::new(apigateway_api::Parts {
+                apis: self.apis.clone(),
+                iam: self.iam.clone(),
+                endpoint: opening::api_endpoint(&self.address),
+                check_map: gateway::check_map,
+            }),
             events: EventsApi::new(self.rules.clone()).with_iam(self.iam.clone()),
             s3,
+            ssm: SsmApi::new(self.parameters.clone(), self.iam.clone()),
             own: OwnPages::new(parts, settings, &self.address, &self.isolation),
         });
         let buckets = self.buckets.clone();
         let routes = MapRoutes::new(self.routes.clone(), self.map.clone(), self.jobs.clone());
-        let gateway_port = GatewayPort::new(&self.engine, buckets, routes, verifier, settings);
+        let (map, jobs) = (self.map.clone(), self.jobs.clone());
+        let apis = HttpApiGateway::new(self.engine.clone(), self.apis.clone(), map, jobs);
+        let gateway_port = GatewayPort::new(
+            &self.engine,
+            buckets,
+            apis,
+            routes,
+            verifier,
+            settings,
+            requests,
+        );
         self.connections.serve(api, api_port.clone());
         self.connections.serve(gateway, Arc::new(gateway_port));
         serve_inside(&self.connections, &self.engine, api_port);
@@ -185,6 +216,8 @@ impl Running {
         self.rules.drain().await;
         self.buckets.drain().await;
         self.iam.drain().await;
+        self.parameters.drain().await;
+        self.apis.drain().await;
         self.store.close().await;
         tracing::info!("stopped");
     }

@@ -55,6 +55,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         status: "ok".to_owned(),
         log_stream: stream,
         log_position: 1,
+        answer_bytes: 1,
     };
     // At the pace of the engine, as the queue is bounded on purpose.
     let mut spent = Duration::ZERO;

@@ -19,7 +19,7 @@ const READERS: usize = 4;
 
 /// What brings a database from each version of the schema to the next one. A
 /// new database goes through all of them, so that there is one way only.
-const STEPS: [&str; 2] = [INVOCATIONS, OBJECTS];
+const STEPS: [&str; 3] = [INVOCATIONS, OBJECTS, ANSWERS];
 
 /// Version 1: the control plane's documents, events and records.
 const INVOCATIONS: &str = "
@@ -147,8 +147,13 @@ const OBJECTS: &str = "
     ) WITHOUT ROWID;
 ";
 
+/// Version 3: how large answers were, which is what a provider asks money for.
+const ANSWERS: &str = "
+    ALTER TABLE records ADD COLUMN answer_bytes INTEGER NOT NULL DEFAULT 0;
+";
+
 /// The version of the schema that this program knows.
-pub(crate) const SCHEMA_VERSION: i64 = 2;
+pub(crate) const SCHEMA_VERSION: i64 = 3;
 
 /// Opens the connection that writes, and brings the schema up to date.
 pub(crate) fn open_writer(dir: &Path) -> Result<Connection, OpenError> {

@@ -38,14 +38,14 @@ pub use logs::{
     StreamOrder,
 };
 pub use objects::{
-    Announcement, BucketId, BucketRow, CausedEvents, CheckProgress, CheckReport, Committed,
-    Content, ContentHash, ContentReader, ContentWriter, Damage, Found, ListMark, ListPage,
-    ListQuery, MatchRule, NewPart, NewUpload, ObjectError, Objects, Orphan, Part, PartRow,
-    Precondition, PutObject, Stored, StoredBody, StoredObject, UploadId, UploadRow, Versioning,
-    check,
+    Announcement, BucketId, BucketRow, BucketSize, CausedEvents, CheckProgress, CheckReport,
+    Committed, Content, ContentHash, ContentReader, ContentWriter, Damage, Found, ListMark,
+    ListPage, ListQuery, MatchRule, NewPart, NewUpload, ObjectError, Objects, Orphan, Part,
+    PartRow, Precondition, PutObject, Stored, StoredBody, StoredObject, UploadId, UploadRow,
+    Versioning, check,
 };
 pub use packages::{Packages, UnpackError, UnpackLimits, Unpacked};
-pub use records::{Record, Records};
+pub use records::{Record, Records, Usage};
 pub use store::{Durability, Store};
 
 #[cfg(test)]

@@ -36,6 +36,23 @@ pub struct Record {
     pub status: String,
     pub log_stream: Arc<str>,
     pub log_position: u64,
+    /// Of the payload that came back; 0 where it was streamed.
+    pub answer_bytes: u64,
+}
+
+/// What the invocations of a function used on one day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    pub function: FunctionName,
+    /// Days since 1970, in UTC.
+    pub day: i64,
+    pub memory_mb: u32,
+    pub invocations: u64,
+    pub failed: u64,
+    pub billed_ms: u64,
+    /// Of those invocations that waited for their instance.
+    pub init_us: u64,
+    pub answer_bytes: u64,
 }
 
 pub struct Records {
@@ -79,6 +96,14 @@ impl Records {
             .await
     }
 
+    /// What was used since a time, by function, day and memory: as it is paid for.
+    pub async fn usage(&self, since: Timestamp) -> Result<Vec<Usage>, StoreError> {
+        self.writer.ask(|answer| Write::Barrier { answer }).await?;
+        self.reader
+            .read_aside(move |connection| add_up(connection, since))
+            .await
+    }
+
     /// How many records are kept; past it the oldest go.
     pub fn set_keep(&self, count: u64) {
         self.keep.store(count, Ordering::Relaxed);
@@ -86,14 +111,15 @@ impl Records {
 }
 
 const COLUMNS: &str = "request_id, function, version, started, duration_us, billed_ms, init_us, \
-     memory_mb, max_memory_mb, start, status, log_stream, log_position";
+     memory_mb, max_memory_mb, start, status, log_stream, log_position, answer_bytes";
 
 /// Answers with the id that the record got.
 pub(crate) fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<i64> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO records (request_id, function, version, started, duration_us, billed_ms,
-             init_us, memory_mb, max_memory_mb, start, status, log_stream, log_position)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             init_us, memory_mb, max_memory_mb, start, status, log_stream, log_position,
+             answer_bytes)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     let version = match record.version {
         Version::Latest => 0,
@@ -113,6 +139,7 @@ pub(crate) fn insert(connection: &Connection, record: &Record) -> rusqlite::Resu
         record.status,
         record.log_stream,
         signed(record.log_position),
+        signed(record.answer_bytes),
     ])?;
     Ok(connection.last_insert_rowid())
 }
@@ -136,6 +163,31 @@ fn select(
     Ok(records)
 }
 
+fn add_up(connection: &Connection, since: Timestamp) -> Result<Vec<Usage>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT function, started / 86400000 AS day, memory_mb, count(*), sum(status <> 'ok'),
+             sum(billed_ms), sum(coalesce(init_us, 0)), sum(answer_bytes)
+         FROM records WHERE started >= ?
+         GROUP BY day, function, memory_mb ORDER BY day, function, memory_mb",
+    )?;
+    let mut rows = statement.query([since.0])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let number = |column| Ok::<_, rusqlite::Error>(unsigned(row.get(column)?));
+        all.push(Usage {
+            function: parsed(row, 0)?,
+            day: row.get(1)?,
+            memory_mb: row.get(2)?,
+            invocations: number(3)?,
+            failed: number(4)?,
+            billed_ms: number(5)?,
+            init_us: number(6)?,
+            answer_bytes: number(7)?,
+        });
+    }
+    Ok(all)
+}
+
 fn from_row(row: &Row<'_>) -> Result<Record, StoreError> {
     let version = match row.get(2)? {
         0 => Version::Latest,
@@ -155,6 +207,7 @@ fn from_row(row: &Row<'_>) -> Result<Record, StoreError> {
         status: row.get(10)?,
         log_stream: row.get::<_, String>(11)?.into(),
         log_position: unsigned(row.get(12)?),
+        answer_bytes: unsigned(row.get(13)?),
     })
 }
 

@@ -56,6 +56,7 @@ fn record(function: &str, number: u64) -> Record {
         status: "ok".to_owned(),
         log_stream: "s".into(),
         log_position: 9,
+        answer_bytes: 10,
     }
 }
 
@@ -252,6 +253,48 @@ async fn records_are_found_newest_first_and_pruned() {
         let numbers: Vec<u64> = found.iter().map(|r| r.duration_us).collect();
         assert_eq!(numbers, (number - 9..=number).rev().collect::<Vec<_>>());
     }
+}
+
+#[tokio::test]
+async fn usage_is_added_up_by_function_day_and_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Durability::Relaxed).unwrap();
+    let day = 24 * 3600 * 1000;
+    let of = |function: &str, started: i64, memory_mb: u32, status: &str| Record {
+        started: Timestamp(started),
+        memory_mb,
+        status: status.to_owned(),
+        ..record(function, 0)
+    };
+    for record in [
+        of("f", day, 128, "ok"),
+        of("f", 2 * day - 1, 128, "timeout"),
+        of("f", 2 * day, 128, "ok"),
+        of("f", day + 1, 256, "ok"),
+        of("g", day - 1, 128, "ok"),
+    ] {
+        store.records().append(record).await;
+    }
+    let usage = store.records().usage(Timestamp(day)).await.unwrap();
+    let short: Vec<_> = usage
+        .iter()
+        .map(|u| (u.function.as_str(), u.day, u.memory_mb, u.invocations))
+        .collect();
+    assert_eq!(
+        short,
+        [("f", 1, 128, 2), ("f", 1, 256, 1), ("f", 2, 128, 1)]
+    );
+    let first = &usage[0];
+    assert_eq!(
+        (
+            first.failed,
+            first.billed_ms,
+            first.init_us,
+            first.answer_bytes
+        ),
+        (1, 4, 6, 20)
+    );
+    assert_eq!(store.records().usage(Timestamp(0)).await.unwrap().len(), 4);
 }
 
 #[tokio::test]

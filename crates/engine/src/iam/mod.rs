@@ -26,6 +26,7 @@ use types::Scope;
 pub use authorize::{Ask, Denied, PolicyKind, Reason, request_context};
 pub use error::IamError;
 pub use managed::ManagedPolicy;
+pub(crate) use model::random;
 pub use model::{NewPolicy, NewRole, Policy, PolicyVersion, Role, RolePatch};
 pub use policies::FoundPolicy;
 pub(crate) use sessions::FunctionSession;

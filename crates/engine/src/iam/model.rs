@@ -97,7 +97,7 @@ pub(super) fn new_id(prefix: &str) -> String {
     id
 }
 
-pub(super) fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
     bytes

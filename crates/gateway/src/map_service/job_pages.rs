@@ -89,7 +89,7 @@ impl<I: Functions, X: Exchange + 'static> Jobs<I, X> {
         {
             return Ok(error_response(StatusCode::GONE, error));
         }
-        let place = place(call.base, &job.id);
+        let place = place(call.place, &job.id);
         let mut shown = json!({
             "job": job.id.as_str(),
             "state": state(job, outcome.as_ref()),

@@ -299,7 +299,7 @@ pub(super) fn place(base: &str, id: &JobId) -> String {
 }
 
 fn accepted(call: &Call<'_>, id: &JobId) -> Response<Body> {
-    let place = place(call.base, id);
+    let place = place(call.place, id);
     let shown = json!({
         "job": id.as_str(),
         "state": "waiting",

@@ -84,8 +84,10 @@ impl<I, X> Clone for MapService<I, X> {
 pub struct Call<'a> {
     pub parts: &'a Parts,
     pub route: &'a MapRoute,
-    /// The path of the route.
+    /// What stands for the route: jobs belong to it.
     pub base: &'a str,
+    /// The path of the route as its clients know it.
+    pub place: &'a str,
     pub request_id: RequestId,
     /// How long there is time for an answer, where that is less than elsewhere.
     pub time: Option<Duration>,

@@ -7,7 +7,7 @@ use http::header::HOST;
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
-use crate::target::is_url_host;
+use crate::target::is_own_host;
 
 const LABEL: &str = "s3-website";
 
@@ -34,7 +34,7 @@ impl Address {
                 path: path.strip_prefix('/').unwrap_or(path).to_owned(),
             });
         }
-        if is_url_host(host) {
+        if is_own_host(host) {
             return None;
         }
         let rest = path.strip_prefix('/')?.strip_prefix(LABEL)?;

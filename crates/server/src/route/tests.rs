@@ -23,7 +23,9 @@ fn each_service_is_known_by_its_marks() {
     let events = [("x-amz-target", "AWSEvents.PutRule")];
     let (iam, s3) = (signed_for("iam"), signed_for("s3"));
     let (stacks, schedules) = (signed_for("cloudformation"), signed_for("scheduler"));
+    let apis = signed_for("apigateway");
     let (s3_signed, queues) = ([("authorization", s3.as_str())], signed_for("sqs"));
+    let parameters = [("x-amz-target", "AmazonSSM.GetParameter")];
     let other = [("x-amz-target", "DynamoDB_20120810.PutItem")];
     let form_data = [("content-type", "multipart/form-data; boundary=x")];
     let form = [(
@@ -38,6 +40,7 @@ fn each_service_is_known_by_its_marks() {
         ("GET", "/2021-10-31/functions/f/url", &[], Route::Lambda),
         ("POST", "/", &logs, Route::Logs),
         ("POST", "/", &events, Route::Events),
+        ("POST", "/", &parameters, Route::Ssm),
         ("POST", "/", &other, Route::OtherJson),
         ("POST", "/", &[("authorization", iam.as_str())], Route::Iam),
         ("POST", "/", &form, Route::Sts),
@@ -52,6 +55,12 @@ fn each_service_is_known_by_its_marks() {
             "/schedules/s",
             &[("authorization", schedules.as_str())],
             Route::Scheduler,
+        ),
+        (
+            "GET",
+            "/v2/apis",
+            &[("authorization", apis.as_str())],
+            Route::ApiGateway,
         ),
         (
             "GET",

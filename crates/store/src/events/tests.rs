@@ -152,6 +152,7 @@ fn record(request_id: RequestId, status: &str) -> Record {
         status: status.to_owned(),
         log_stream: "s".into(),
         log_position: 9,
+        answer_bytes: 10,
     }
 }
 

@@ -4,9 +4,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use types::{BucketName, Timestamp};
 
 use super::changes::check_bucket;
-use super::model::{BucketId, BucketRow, ObjectError};
+use super::model::{BucketId, BucketRow, BucketSize, ObjectError};
 use super::rows::parsed;
 use super::uploads;
+use crate::database::unsigned;
 use crate::error::StoreError;
 use crate::ledger::Ledger;
 
@@ -24,6 +25,27 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<BucketRow>, StoreError>
         });
     }
     Ok(buckets)
+}
+
+/// How much each bucket holds, older versions included.
+pub(crate) fn sizes(connection: &Connection) -> Result<Vec<BucketSize>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT b.name, count(o.size), coalesce(sum(o.size), 0)
+         FROM buckets b LEFT JOIN (
+             SELECT bucket, size FROM objects UNION ALL SELECT bucket, size FROM versions
+         ) o ON o.bucket = b.id
+         GROUP BY b.id ORDER BY b.name",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut sizes = Vec::new();
+    while let Some(row) = rows.next()? {
+        sizes.push(BucketSize {
+            name: parsed(row.get::<_, String>(0)?.as_bytes())?,
+            objects: unsigned(row.get(1)?),
+            bytes: unsigned(row.get(2)?),
+        });
+    }
+    Ok(sizes)
 }
 
 pub(crate) fn create(

@@ -24,9 +24,9 @@ mod usage;
 pub use check::{CheckProgress, CheckReport, Damage, Orphan, check};
 pub use content::{Content, ContentWriter};
 pub use model::{
-    Announcement, BucketId, BucketRow, CausedEvents, Committed, ContentHash, Found, ListMark,
-    ListPage, ListQuery, MatchRule, NewPart, NewUpload, ObjectError, Part, PartRow, Precondition,
-    PutObject, Stored, StoredBody, StoredObject, UploadId, UploadRow, Versioning,
+    Announcement, BucketId, BucketRow, BucketSize, CausedEvents, Committed, ContentHash, Found,
+    ListMark, ListPage, ListQuery, MatchRule, NewPart, NewUpload, ObjectError, Part, PartRow,
+    Precondition, PutObject, Stored, StoredBody, StoredObject, UploadId, UploadRow, Versioning,
 };
 pub use reader::ContentReader;
 pub(crate) use shelf::Shelf;
@@ -86,6 +86,11 @@ impl Objects {
     }
 
     /// `settings` is the caller's and opaque here.
+    /// What each bucket holds: all its rows are read for that.
+    pub async fn bucket_sizes(&self) -> Result<Vec<BucketSize>, StoreError> {
+        self.reader.read_aside(buckets::sizes).await
+    }
+
     pub async fn create_bucket(
         &self,
         name: BucketName,

@@ -20,6 +20,14 @@ pub struct BucketRow {
     pub settings: Vec<u8>,
 }
 
+/// How much is in a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketSize {
+    pub name: BucketName,
+    pub objects: u64,
+    pub bytes: u64,
+}
+
 /// The BLAKE3 of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentHash(pub [u8; 32]);

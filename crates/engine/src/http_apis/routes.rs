@@ -1,0 +1,96 @@
+//! What clients do with routes.
+
+use super::apis::{set, set_text, too_many};
+use super::error::HttpApiError;
+use super::ids::{ApiId, PartId};
+use super::model::{Api, NewRoute, Route, RoutePatch};
+use super::route_key::RouteKey;
+use super::{Deploys, HttpApis};
+
+const MOST_ROUTES: usize = 300;
+
+impl HttpApis {
+    pub async fn create_route(&self, api: &ApiId, new: NewRoute) -> Result<Route, HttpApiError> {
+        self.change_api(api, Deploys::ByItself, |api| {
+            if api.routes.len() >= MOST_ROUTES {
+                return Err(too_many("routes", MOST_ROUTES));
+            }
+            api.check_key(&new.key, None)?;
+            api.check_target(new.target.as_ref())?;
+            let route = Route {
+                id: PartId::random()?,
+                key: new.key,
+                target: new.target,
+                operation_name: new.operation_name,
+                managed: false,
+            };
+            api.routes.insert(route.id.clone(), route.clone());
+            Ok(route)
+        })
+        .await
+    }
+
+    pub async fn update_route(
+        &self,
+        api: &ApiId,
+        id: &PartId,
+        patch: RoutePatch,
+    ) -> Result<Route, HttpApiError> {
+        self.change_api(api, Deploys::ByItself, |api| {
+            let mut route = api.route(id)?.clone();
+            if let Some(key) = &patch.key {
+                api.check_key(key, Some(id))?;
+            }
+            api.check_target(patch.target.as_ref())?;
+            set(&mut route.key, patch.key);
+            if patch.target.is_some() {
+                route.target = patch.target;
+            }
+            set_text(&mut route.operation_name, patch.operation_name);
+            api.routes.insert(id.clone(), route.clone());
+            Ok(route)
+        })
+        .await
+    }
+
+    pub async fn delete_route(&self, api: &ApiId, id: &PartId) -> Result<(), HttpApiError> {
+        self.change_api(api, Deploys::ByItself, |api| {
+            api.route(id)?;
+            api.routes.remove(id);
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Api {
+    pub fn route(&self, id: &PartId) -> Result<&Route, HttpApiError> {
+        let found = self.routes.get(id);
+        found.ok_or_else(|| HttpApiError::not_found("Route", id.as_str()))
+    }
+
+    /// Refuses a key that another route has.
+    pub(super) fn check_key(
+        &self,
+        key: &RouteKey,
+        own: Option<&PartId>,
+    ) -> Result<(), HttpApiError> {
+        let mut others = self.routes.values().filter(|route| Some(&route.id) != own);
+        if others.any(|route| route.key.is_same(key)) {
+            return Err(HttpApiError::Conflict(format!(
+                "Route with key {key} already exists for this API"
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_target(&self, target: Option<&PartId>) -> Result<(), HttpApiError> {
+        match target {
+            Some(id) if !self.integrations.contains_key(id) => {
+                let message = format!("Invalid Integration identifier specified {id}");
+                Err(HttpApiError::Invalid(message))
+            }
+            _ => Ok(()),
+        }
+    }
+}

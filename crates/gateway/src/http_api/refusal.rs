@@ -1,0 +1,66 @@
+//! What clients get of an HTTP API where no function answers, in the words of AWS.
+
+use aws_wire::{Body, error};
+use http::{Response, StatusCode};
+use types::InvokeError;
+
+/// Why a request got no answer from its function.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApiRefusal {
+    #[error("no route for this request")]
+    NotFound,
+    /// The route leads nowhere.
+    #[error("the route has no target")]
+    NoTarget,
+    #[error("no policy lets API Gateway invoke the function")]
+    NotPermitted,
+    #[error("the function gave no answer in time")]
+    TooSlow,
+    /// The function failed, or answered what is no HTTP response.
+    #[error("the function gave no answer")]
+    BadAnswer,
+    #[error("the function was not run")]
+    NotRun(#[source] InvokeError),
+    #[error("the body is too large")]
+    TooLarge,
+    #[error("the body did not come")]
+    Stalled,
+    #[error("the body broke off")]
+    Broken,
+    #[error("there is no room for the body")]
+    Busy,
+}
+
+impl ApiRefusal {
+    pub fn respond(self) -> Response<Body> {
+        const FAILED: (StatusCode, &str) =
+            (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+        const UNAVAILABLE: (StatusCode, &str) =
+            (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
+        const TOO_LARGE: (StatusCode, &str) =
+            (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+        let (status, message) = match self {
+            Self::NotFound => (StatusCode::NOT_FOUND, "Not Found"),
+            Self::NoTarget | Self::NotPermitted | Self::BadAnswer => FAILED,
+            Self::TooSlow | Self::Busy => UNAVAILABLE,
+            Self::TooLarge => TOO_LARGE,
+            Self::Stalled => (StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
+            Self::Broken => (StatusCode::BAD_REQUEST, "Bad Request"),
+            Self::NotRun(error) => match &error {
+                InvokeError::PayloadTooLarge { .. } => TOO_LARGE,
+                InvokeError::Throttled { .. }
+                | InvokeError::ShuttingDown
+                | InvokeError::QueueFull => UNAVAILABLE,
+                InvokeError::NotFound { .. } | InvokeError::Looped { .. } => FAILED,
+                InvokeError::InvalidPayload { .. }
+                | InvokeError::Unreachable { .. }
+                | InvokeError::Refused { .. }
+                | InvokeError::Internal { .. } => {
+                    tracing::error!(%error, "an API's request failed");
+                    FAILED
+                }
+            },
+        };
+        error::rest_json(status, "", message, &[])
+    }
+}
