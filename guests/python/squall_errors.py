@@ -16,9 +16,11 @@ def make_error(message, kind, stack=(), request_id=""):
 class InitError(Exception):
     """The function could not be loaded; carries what the client is to see."""
 
-    def __init__(self, message, kind, stack=()):
+    def __init__(self, message, kind, stack=(), log_stack=None):
         super().__init__(message)
         self.error = make_error(message, kind, stack)
+        #: What the log is to say, where that is more than the client hears.
+        self.logged = make_error(message, kind, log_stack) if log_stack else self.error
 
 
 def frames(error, skip):

@@ -62,7 +62,7 @@ def run_template():
     try:
         handler = squall_load.load()
     except squall_load.InitError as error:
-        squall_errors.log(error.error)
+        squall_errors.log(error.logged)
         control.send(json.dumps({"init_error": {"error": error.error}}).encode())
         return
     warm_up()

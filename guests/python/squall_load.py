@@ -49,7 +49,10 @@ def import_module(name):
         return importlib.import_module(name)
     except ImportError as error:
         raise InitError(
-            "Unable to import module '%s': %s" % (name, error), "Runtime.ImportModuleError"
+            "Unable to import module '%s': %s" % (name, error),
+            "Runtime.ImportModuleError",
+            # AWS tells nobody where it was. Callers hear the same from us; the log says it.
+            log_stack=frames(error, skip=own_frames(error)),
         ) from None
     except SyntaxError as error:
         stack = ['  File "%s" Line %s\n    %s' % (error.filename, error.lineno, error.text)]
@@ -64,13 +67,17 @@ def import_module(name):
         ) from None
 
 
+# The wrapper that loads a handler or an app for whoever deployed it (`squall/entry.py`).
+WRAPPER = os.path.join("squall", "entry.py")
+
+
 def own_frames(error):
     """How many frames at the top of a stack belong to the import machinery."""
     count = 0
     trace = error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if not (file == __file__ or "importlib" in file):
+        if not (file == __file__ or "importlib" in file or file.endswith(WRAPPER)):
             break
         count += 1
         trace = trace.tb_next

@@ -179,7 +179,7 @@ def run_instance():
     try:
         handler = squall_load.load()
     except squall_errors.InitError as error:
-        squall_errors.log(error.error)
+        squall_errors.log(error.logged)
         channel.send(INIT_ERROR, json.dumps(error.error).encode())
         os._exit(1)
     channel.send(READY, b"")

@@ -8,6 +8,7 @@
 //!
 //! This is the only crate of the workspace that holds `unsafe`.
 
+mod allocator;
 mod aws_sdk;
 pub mod cgroup;
 mod control;
@@ -23,9 +24,11 @@ mod settings;
 pub mod spec;
 mod template;
 
+pub use allocator::return_large_blocks;
 pub use aws_sdk::AwsSdk;
 pub use control::{Control, LogPipe};
 pub use doctor::{Check, doctor};
+pub use guest::{PYTHON_LIBRARY, R_RUNTIME};
 pub use process::{Exit, Process, SandboxError, memory_of_tree, process_tree};
 pub use python::{Interpreter, find_interpreters};
 pub use settings::{FunctionFiles, Isolation, Sandbox, SandboxSettings};

@@ -206,6 +206,24 @@ impl Sandbox {
         self.start_instance(&spec, files, None).await
     }
 
+    /// Runs a program of an interpreter's, with what our Python client sees: for
+    /// looking at a package, not for serving with it.
+    pub async fn spawn_script(
+        &self,
+        interpreter: &Interpreter,
+        arguments: Vec<String>,
+        files: &FunctionFiles,
+        environment: Vec<(String, String)>,
+        network: Network,
+    ) -> Result<Process, SandboxError> {
+        let mut program = vec![interpreter.executable.display().to_string()];
+        program.extend(arguments);
+        let role = Role::Instance;
+        let python = Some(interpreter);
+        let spec = self.spec(files, python, role, network, program, environment);
+        self.start_instance(&spec, files, None).await
+    }
+
     async fn start_instance(
         &self,
         spec: &JailSpec,

@@ -158,6 +158,20 @@ impl Sandbox {
         }
     }
 
+    /// Where the additional library folders are for a function.
+    pub fn package_roots(&self) -> Vec<PathBuf> {
+        let packages = self.inner.settings.python_packages.iter().enumerate();
+        packages
+            .map(|(index, path)| {
+                if self.isolated() {
+                    package_target(index)
+                } else {
+                    path.clone()
+                }
+            })
+            .collect()
+    }
+
     /// The command line of our Python runtime client.
     pub(crate) fn python_program(
         &self,
@@ -173,20 +187,6 @@ impl Sandbox {
                 .collect::<Vec<_>>()
                 .join(":")
         };
-        let packages = self
-            .inner
-            .settings
-            .python_packages
-            .iter()
-            .enumerate()
-            .map(|(index, path)| {
-                if self.isolated() {
-                    package_target(index)
-                } else {
-                    path.clone()
-                }
-            })
-            .collect();
         let mut program = vec![text(&interpreter.executable)];
         // Isolated from the machine's settings and site-packages: a function
         // sees its own libraries and nothing else, as on AWS.
@@ -201,7 +201,7 @@ impl Sandbox {
         );
         program.push(text(&self.task_root(files)));
         program.push(join(self.layer_roots(files)));
-        program.push(join(packages));
+        program.push(join(self.package_roots()));
         program
     }
 
