@@ -1,0 +1,188 @@
+//! Symbols for debuggers are taken out of compiled libraries, by `strip` where it is.
+//! Wheels are patched after they are linked, and not every `strip` understands what
+//! that did: a library is replaced only if what the loader reads still lines up.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::installed::Installed;
+use crate::prune::Dropped;
+
+const ELF: &[u8] = b"\x7fELF";
+const BITS_64: u8 = 2;
+const LITTLE_ENDIAN: u8 = 1;
+const LOAD: u32 = 1;
+const DYNAMIC: u32 = 2;
+
+/// Strips all libraries, and counts what went. Sizes in `files` follow.
+pub(crate) fn strip(program: &Path, root: &Path, files: &mut [Installed]) -> Dropped {
+    let libraries: Vec<usize> = (0..files.len())
+        .filter(|index| is_library(&files[*index].path))
+        .collect();
+    let next = AtomicUsize::new(0);
+    let sizes: Vec<AtomicU64> = libraries
+        .iter()
+        .map(|index| AtomicU64::new(files[*index].bytes))
+        .collect();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(index) = libraries.get(at) else {
+                        return;
+                    };
+                    let path = root.join(&files[*index].path);
+                    if let Some(bytes) = strip_one(program, &path) {
+                        sizes[at].store(bytes, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let mut dropped = Dropped::default();
+    for (index, size) in libraries.iter().zip(sizes) {
+        let file = &mut files[*index];
+        let size = size.into_inner();
+        if size < file.bytes {
+            dropped.add(file.bytes - size);
+            file.bytes = size;
+        }
+    }
+    dropped
+}
+
+fn is_library(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.contains(".so")
+}
+
+/// The new size, if it became smaller and is still whole.
+fn strip_one(program: &Path, path: &Path) -> Option<u64> {
+    let before = fs::read(path).ok()?;
+    let shape = Shape::read(&before)?;
+    let scratch = path.with_extension("stripped");
+    let run = Command::new(program)
+        .arg("--strip-unneeded")
+        .arg("-o")
+        .arg(&scratch)
+        .arg(path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    let after = run
+        .ok()
+        .filter(std::process::ExitStatus::success)
+        .and_then(|_| fs::read(&scratch).ok())
+        .filter(|after| after.len() < before.len() && Shape::read(after) == Some(shape));
+    let replaced = after.and_then(|after| {
+        let bytes = after.len() as u64;
+        fs::rename(&scratch, path).ok().map(|()| bytes)
+    });
+    if replaced.is_none() {
+        let _ = fs::remove_file(&scratch);
+    }
+    replaced
+}
+
+/// What the loader maps: addresses and sizes of segments, none of which may change.
+#[derive(Debug, PartialEq, Eq)]
+struct Shape {
+    segments: Vec<(u32, u64, u64)>,
+}
+
+impl Shape {
+    /// `None` for what is no library of 64 bits, or does not line up.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let is_elf = bytes.starts_with(ELF)
+            && bytes.get(4) == Some(&BITS_64)
+            && bytes.get(5) == Some(&LITTLE_ENDIAN);
+        if !is_elf {
+            return None;
+        }
+        let table = usize::try_from(u64_at(bytes, 32)?).ok()?;
+        let (size, count) = (u16_at(bytes, 54)?, u16_at(bytes, 56)?);
+        let mut segments = Vec::new();
+        for index in 0..usize::from(count) {
+            let header = bytes.get(table + index * usize::from(size)..)?;
+            let kind = u32_at(header, 0)?;
+            let (offset, address) = (u64_at(header, 8)?, u64_at(header, 16)?);
+            let (in_file, in_memory) = (u64_at(header, 32)?, u64_at(header, 40)?);
+            let align = u64_at(header, 48)?;
+            if kind == LOAD {
+                let lines_up = align < 2 || offset % align == address % align;
+                if !lines_up || offset.checked_add(in_file)? > bytes.len() as u64 {
+                    return None;
+                }
+            }
+            if kind == LOAD || kind == DYNAMIC {
+                segments.push((kind, address, in_memory));
+            }
+        }
+        (!segments.is_empty()).then_some(Self { segments })
+    }
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    let bytes = bytes.get(at..at.checked_add(2)?)?;
+    Some(u16::from_le_bytes(bytes.try_into().ok()?))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    let bytes = bytes.get(at..at.checked_add(4)?)?;
+    Some(u32::from_le_bytes(bytes.try_into().ok()?))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    let bytes = bytes.get(at..at.checked_add(8)?)?;
+    Some(u64::from_le_bytes(bytes.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_library_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.so"), "text").unwrap();
+        let mut files = crate::installed::files(folder.path()).unwrap();
+        let dropped = strip(Path::new("/usr/bin/strip"), folder.path(), &mut files);
+        assert_eq!(dropped, Dropped::default());
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1);
+    }
+
+    #[test]
+    fn a_segment_that_does_not_line_up_is_seen() {
+        let own = fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert!(Shape::read(&own).is_some());
+        let table = usize::try_from(u64_at(&own, 32).unwrap()).unwrap();
+        let mut broken = own.clone();
+        for index in 0..usize::from(u16_at(&own, 56).unwrap()) {
+            let at = table + index * 56;
+            if u32_at(&own, at) == Some(LOAD) {
+                broken[at + 8] ^= 1;
+            }
+        }
+        assert_eq!(Shape::read(&broken), None);
+        for end in 0..200 {
+            // Whatever is cut short is read without a panic.
+            let _ = Shape::read(&own[..end]);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn hostile_headers_are_read_without_a_panic(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)
+        ) {
+            let whole = [ELF, &[BITS_64, LITTLE_ENDIAN], &bytes].concat();
+            let _ = Shape::read(&whole);
+        }
+    }
+}
