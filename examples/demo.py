@@ -4,7 +4,8 @@ Starts an engine on a temporary directory, deploys examples/linregress with boto
 as one would deploy it to AWS, and shows what comes back: AWS's own error while
 scipy is missing, the result once a layer brings it, the log, what runs, and how
 long it all took beside a plain `python -c`. Then a data set of many series is mapped
-over instances of a function, and a file that lands in a bucket runs one by itself.
+over instances of a function, a file that lands in a bucket runs one by itself, and a
+project with a file of its own is deployed, changed and removed.
 
     python examples/demo.py         needs a built squall (SQUALL_BIN, or target/)
 """
@@ -53,6 +54,7 @@ def main():
         what_runs(ready)
         a_data_set_is_mapped(client, ready, layer, Path(folder))
         a_file_lands(ready, client, layer, event, Path(folder))
+        a_project_is_deployed(ready, Path(folder))
     print(f"\n{bold('Done.')} The engine is stopped, its directory is removed.")
 
 
@@ -367,6 +369,40 @@ def a_file_lands(ready, client, layer, event, folder):
     while "done" not in (listing := squall(ready, "events")) and time.monotonic() < end:
         time.sleep(0.05)
     print("\n".join(f"    {line}" for line in listing.splitlines()))
+
+
+def a_project_is_deployed(ready, folder):
+    step("A project: a CSV goes in over HTTP, features come out")
+    project = folder / "features"
+
+    def run(*words) -> tuple[str, float]:
+        show(f"squall {' '.join(words)}")
+        before = time.perf_counter()
+        done = subprocess.run(
+            [binary(), "--data", ready["data"], *words], cwd=project, capture_output=True, text=True, env=environment()
+        )
+        if done.returncode:
+            fail(f"squall {words[0]} ended with {done.returncode}: {done.stderr}")
+        for line in done.stderr.splitlines():
+            print(f"    {dim(line if len(line) < 130 else line[:127] + '...')}")
+        return done.stdout, time.perf_counter() - before
+
+    project.mkdir()
+    run("init", "--template", "csv-features", "--yes")
+    address = run("deploy", "--yes")[0].strip()
+    table = "id,value\n" + "".join(f"{n % 3},{n}\n" for n in range(30))
+    (project / "data.csv").write_text(table)
+    show(f"curl -T data.csv {address}")
+    done = subprocess.run(["curl", "-sS", "-T", project / "data.csv", address], capture_output=True, text=True)
+    if not done.stdout.startswith("id,count,mean"):
+        fail(f"a table was expected, but this came: {done.stdout}{done.stderr}")
+    for line in done.stdout.splitlines():
+        print(f"    {green(line)}")
+    with open(project / "features.py", "a") as code:
+        code.write("\n# Changed.\n")
+    seconds = run("update")[1]
+    show(f"the new code answers after {seconds:.2f} s")
+    run("undeploy", "--yes")
 
 
 # Small things

@@ -13,17 +13,19 @@ use crate::Report;
 const ROWS: [&[&str]; 7] = [
     &["types"],
     &[
-        "aws-wire", "columnar", "policy", "sandbox", "science", "store",
+        "aws-wire", "columnar", "policy", "project", "sandbox", "science", "store",
     ],
-    &["buckets", "map", "rules"],
-    &["engine"],
+    &["aws-client", "buckets", "map", "package", "rules"],
+    &["deploy", "engine"],
     &[
         "account-api",
+        "apigateway-api",
         "events-api",
         "gateway",
         "lambda-api",
         "logs-api",
         "s3-api",
+        "ssm-api",
     ],
     &["server"],
     &["squall"],

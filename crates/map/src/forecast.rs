@@ -12,36 +12,9 @@ use crate::core::{best_weight, wider, worth_starting};
 use crate::failures::{self, Kind};
 use crate::journal::Journal;
 use crate::options::{ChunkSize, OnError, Options, Width};
+use crate::prices::Prices;
 use crate::run::{self, Broken, End, Exchange, Finished, Job, RunError};
 use crate::stats::{Figures, Progress};
-
-/// What AWS asks for, in dollars.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Prices {
-    /// For a second with a gigabyte.
-    pub gigabyte_second: f64,
-    pub request: f64,
-}
-
-impl Prices {
-    pub const X86: Self = Self {
-        gigabyte_second: 0.000_016_666_7,
-        request: 0.000_000_2,
-    };
-    pub const ARM: Self = Self {
-        gigabyte_second: 0.000_013_333_4,
-        request: 0.000_000_2,
-    };
-
-    pub fn of(arm: bool) -> Self {
-        if arm { Self::ARM } else { Self::X86 }
-    }
-
-    /// For a second of an instance with so much memory.
-    pub fn second(&self, memory_mb: u32) -> f64 {
-        self.gigabyte_second * f64::from(memory_mb) / 1024.0
-    }
-}
 
 /// What a whole job will take.
 #[derive(Debug, Clone, PartialEq)]
@@ -213,8 +186,8 @@ fn foretell(seen: &Seen, items: usize, options: &Options, memory_mb: u32) -> For
         width: whole_number(width),
         chunk_items: whole_number(largest),
         invocations: u64::from(whole_number(invocations)),
-        cost_x86: cost(Prices::X86),
-        cost_arm: cost(Prices::ARM),
+        cost_x86: cost(Prices::of(false)),
+        cost_arm: cost(Prices::of(true)),
         sampled: 0,
         failures: Vec::new(),
     }

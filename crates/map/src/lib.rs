@@ -8,7 +8,7 @@
 //! without any I/O, what is sent when; [`run`] does what was decided; [`journal`] keeps
 //! what is done; [`results`] makes a table of it, and [`failures`] one of what failed;
 //! [`forecast`] says beforehand what a job will take, [`stats`] while it runs how far
-//! it is.
+//! it is, both by [`prices`].
 
 pub mod format;
 pub mod input;
@@ -19,6 +19,7 @@ mod core;
 pub mod failures;
 pub mod forecast;
 pub mod journal;
+pub mod prices;
 pub mod results;
 pub mod run;
 pub mod stats;

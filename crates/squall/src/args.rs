@@ -1,25 +1,41 @@
 //! What can be asked on the command line.
 
+mod deploy;
+mod dev;
 mod engine;
+mod init;
 mod jobs;
 mod map;
 mod objects;
+mod package;
 mod routes;
+mod secrets;
 
-pub use engine::{
-    ClockAction, ClockArgs, EventsArgs, SchedulesAction, SchedulesArgs, StoreAction, StoreArgs,
+pub use deploy::{
+    DeployArgs, DiffArgs, PackagingArgs, PlaceArg, ProjectArgs, RollbackArgs, StatusArgs,
+    UndeployArgs, UpdateArgs,
 };
+pub use dev::DevArgs;
+pub use engine::{
+    ClockAction, ClockArgs, CostArgs, EventsArgs, SchedulesAction, SchedulesArgs, StoreAction,
+    StoreArgs,
+};
+pub use init::InitArgs;
 pub use jobs::{JobsAction, JobsArgs, PruneArgs, ReplayArgs, RerunArgs};
 pub use map::{
     BackupArg, Choices, ChunkArg, FormatArg, ItemArg, MapArgs, MapTarget, OnErrorArg, PayloadArg,
 };
 pub use objects::{CpArgs, LsArgs, MbArgs, ObjectArgs, RbArgs, RmArgs, SyncArgs};
+pub use package::PackageArgs;
 pub use routes::{AddRouteArgs, RoutesAction, RoutesArgs};
+pub use secrets::{SecretsAction, SecretsArgs};
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use server::{ClockKind, Durability, Isolation};
 use types::{AccountId, Region};
 
@@ -52,6 +68,18 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// Reads a command line, the program's name first.
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(words)?;
+        let read = Self::from_arg_matches(&matches);
+        let mut cli = read.map_err(|error| error.format(&mut command))?;
+        cli.global.data_named = matches.value_source("data") == Some(ValueSource::CommandLine);
+        Ok(cli)
+    }
+}
+
 /// So that they do not stand between a command's own options.
 const COMMON: &str = "Common options";
 
@@ -69,7 +97,11 @@ pub struct Global {
         help_heading = COMMON
     )]
     pub data: PathBuf,
-    /// AWS endpoint to call instead of the engine of the data directory
+    /// Whether the command line names it: then no variable means another engine.
+    #[arg(skip)]
+    pub data_named: bool,
+    /// AWS endpoint to call instead of the engine of the data directory; without it and
+    /// --data, AWS_ENDPOINT_URL
     #[arg(long, global = true, value_name = "URL", help_heading = COMMON)]
     pub endpoint: Option<String>,
     /// Print JSON, for programs
@@ -79,12 +111,32 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Begin a project
+    Init(InitArgs),
     /// Start an engine
     Up(UpArgs),
     /// Print the variables that let AWS clients find the engine
     ///
     /// Use it as: eval "$(squall env)"
     Env,
+    /// Make a project be there as squall.toml has it
+    Deploy(DeployArgs),
+    /// Deploy the project again whenever a file is saved, and show what happens
+    Dev(DevArgs),
+    /// Bring only code and settings of functions up to date: fast
+    Update(UpdateArgs),
+    /// Show what a deployment would change
+    Diff(DiffArgs),
+    /// Build the packages of functions, and show what is in them
+    Package(PackageArgs),
+    /// Show what of a project is there, and which release answers
+    Status(StatusArgs),
+    /// Let an earlier release answer again
+    Rollback(RollbackArgs),
+    /// Remove all that deployments of a project made
+    Undeploy(UndeployArgs),
+    /// Set, list or remove secrets of a project
+    Secrets(SecretsArgs),
     /// Run a function once
     #[command(after_help = "\
 Examples:
@@ -132,6 +184,8 @@ Examples:
     Schedules(SchedulesArgs),
     /// Show recent events and what they set off
     Events(EventsArgs),
+    /// Say what AWS would have asked for what ran here
+    Cost(CostArgs),
     /// Show the time of schedules, or move it on
     Clock(ClockArgs),
     /// Look after the data directory
@@ -265,8 +319,6 @@ pub struct LogsArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -275,11 +327,26 @@ mod tests {
     }
 
     #[test]
+    fn a_data_directory_is_named_by_the_command_line_alone() {
+        for (line, named) in [
+            ("squall functions", false),
+            ("squall --data x functions", true),
+            ("squall secrets list --data x", true),
+        ] {
+            let words = line.split(' ').map(OsString::from);
+            assert_eq!(Cli::read(words).unwrap().global.data_named, named, "{line}");
+        }
+    }
+
+    #[test]
     fn common_spellings_are_read() {
         for line in [
             "squall up --json --api 127.0.0.1:0 --gateway localhost:0",
             "squall up --data /tmp/x --isolation none --durability relaxed",
             "squall --json functions",
+            "squall init",
+            "squall init lab -t pipeline --name lab --yes --json",
+            "squall init --schema",
             "squall functions --json --data /tmp/x",
             "squall invoke f -d {} --tail",
             "squall invoke f -d @event.json --async",
@@ -303,7 +370,16 @@ mod tests {
             "squall routes ls --json",
             "squall routes add / --map f --by id --value v --item list --set chunksize=5",
             "squall routes rm /",
+            "squall cost --since 7d --stage prod --json",
+            "squall cost --all",
+            "squall package",
+            "squall package fit clean --explain --slim --to aws -o out --json",
             "squall clock advance 1h",
+            "squall secrets",
+            "squall secrets --stage prod --to aws",
+            "squall secrets set TOKEN --stage prod --project p",
+            "squall secrets list --json",
+            "squall secrets rm A B -y",
             "squall events -n 5 -f",
             "squall store check --json",
             "squall jobs",
@@ -330,8 +406,8 @@ mod tests {
             "squall up --region nowhere",
             "squall up --account 12",
             "squall invoke",
+            "squall init --schema --templates",
             "squall invoke f --async --tail",
-            "squall deploy",
             "squall cp a",
             "squall cp a b --parallel 0",
             "squall sync a",
@@ -349,7 +425,12 @@ mod tests {
             "squall jobs prune --older-than soon",
             "squall jobs show",
             "squall replay j-7f3k2m",
+            "squall cost --all --stage prod",
             "squall clock advance",
+            "squall secrets set",
+            "squall secrets set TOKEN value",
+            "squall secrets --stage prod set TOKEN",
+            "squall secrets rm",
             "squall up --clock sundial",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");

@@ -24,6 +24,14 @@ pub fn python_folders() -> Vec<PathBuf> {
     folders_by(|name| env::var_os(name).filter(|value| !value.is_empty()))
 }
 
+/// Where programs are: the folders of PATH.
+pub fn program_folders() -> Vec<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .filter(|folder| folder.is_absolute())
+        .collect()
+}
+
 fn folders_by(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let home = variable("HOME").map(PathBuf::from);
     let below_home = |place: &str| home.as_ref().map(|home| home.join(place));

@@ -11,10 +11,12 @@ mod args;
 mod bootstrap;
 mod client;
 mod commands;
+mod deployment;
 mod failure;
-mod glob;
+mod hidden;
 mod machine;
 mod output;
+mod packaging;
 mod place;
 mod progress;
 mod remote;
@@ -23,8 +25,6 @@ mod span;
 mod transfer;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use args::{Cli, Command};
 use failure::{Failure, Kind};
@@ -37,10 +37,11 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == JAIL) {
         sandbox::jail::main();
     }
+    sandbox::return_large_blocks();
     if bootstrap::is_wanted() {
         return bootstrap::run();
     }
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -62,9 +63,19 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { global, command } = cli;
     match command {
+        Command::Init(args) => commands::init::run(&global, &args),
         Command::Up(args) => commands::up::run(&global, args),
         Command::Env => commands::env::run(&global),
         Command::Doctor => commands::doctor::run(&global),
+        Command::Dev(args) => commands::dev::run(&global, args),
+        Command::Deploy(args) => client::block_on_threads(commands::deploy::run(&global, args)),
+        Command::Update(args) => client::block_on_threads(commands::deploy::update(&global, args)),
+        Command::Diff(args) => client::block_on_threads(commands::deploy::diff(&global, args)),
+        Command::Status(args) => client::block_on(commands::status::run(&global, args)),
+        Command::Rollback(args) => client::block_on(commands::undeploy::rollback(&global, args)),
+        Command::Undeploy(args) => client::block_on(commands::undeploy::run(&global, args)),
+        Command::Package(args) => client::block_on_threads(commands::package::run(&global, args)),
+        Command::Secrets(args) => client::block_on(commands::secrets::run(&global, args)),
         Command::Invoke(args) => client::block_on(commands::invoke::run(&global, args)),
         Command::Jobs(args) => commands::jobs::run(&global, args),
         Command::Replay(args) => commands::jobs::replay::run(&global, &args),
@@ -81,6 +92,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Routes(args) => client::block_on(commands::routes::run(&global, args)),
         Command::Schedules(args) => client::block_on(commands::schedules::run(&global, args)),
         Command::Events(args) => client::block_on(commands::events::run(&global, args)),
+        Command::Cost(args) => client::block_on(commands::cost::run(&global, args)),
         Command::Clock(args) => client::block_on(commands::clock::run(&global, args)),
         Command::Store(args) => client::block_on(commands::store::run(&global, args)),
     }

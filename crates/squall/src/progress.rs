@@ -105,6 +105,11 @@ impl Spinner {
         Self(bar)
     }
 
+    /// Whether there is someone to look at it.
+    pub fn is_seen(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub fn set(&self, text: String) {
         if let Some(bar) = &self.0 {
             bar.set_message(text);

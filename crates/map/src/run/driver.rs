@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 use types::Invoke;
 
 use crate::core::{AttemptId, Core, Effect, Event, Settings, Why};
-use crate::forecast::Prices;
 use crate::journal::Journal;
 use crate::payload::ItemError;
+use crate::prices::Prices;
 use crate::stats::Progress;
 
 use super::attempt::{Answered, Ground, JobEvent, Parcel, jitter};

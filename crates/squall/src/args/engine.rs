@@ -72,6 +72,28 @@ pub struct EventsArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  squall cost                 the project of this folder, the last 30 days
+  squall cost --since 1d
+  squall cost --all           everything that this engine ran
+
+Time, memory and requests are those that were recorded here, by AWS's prices of the day
+that is shown. Transfer is reckoned as if all answers went out of AWS, storage by what
+buckets hold now. What AWS gives for free each month is not taken off.")]
+pub struct CostArgs {
+    /// How far back, such as 12h, 7d or 30d
+    #[arg(long, value_name = "TIME", default_value = "30d")]
+    pub since: String,
+    /// Stage of the project
+    #[arg(long, value_name = "STAGE", conflicts_with = "all")]
+    pub stage: Option<String>,
+    /// Everything of the engine, not only the project of this folder
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct StoreArgs {
     #[command(subcommand)]
     pub action: StoreAction,

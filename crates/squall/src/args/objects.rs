@@ -3,8 +3,7 @@
 use std::num::NonZeroUsize;
 
 use clap::Args;
-
-use crate::glob::Filter;
+use types::glob::Filter;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -11,7 +11,7 @@ use map::run::Broken;
 use parking_lot::Mutex;
 use types::{FunctionName, Invocation, Invoke, InvokeError, Outcome, Qualifier};
 
-use crate::client::{Client, Whose};
+use crate::client::{self, Client, Whose};
 use crate::failure::Failure;
 use crate::remote::{Function, LambdaInvoke};
 
@@ -47,7 +47,7 @@ impl Remote {
 
     /// By the function's own environment: its region and the keys of its role.
     pub fn client() -> Result<Client, anyhow::Error> {
-        let client = Client::of(Whose::Aws, None, None);
+        let client = client::of(Whose::Aws, None, None);
         client.map_err(|failure| anyhow::anyhow!(failure.message()))
     }
 

@@ -95,6 +95,7 @@ async fn answer(service: &Service, route: &MapRoute, invoked: &Invoked) -> Resul
         parts: &event.parts,
         route,
         base: "/",
+        place: "/",
         request_id: id.unwrap_or_else(|_| types::RequestId::random()),
         time: Some(invoked.time_left().saturating_sub(SPARE)),
     };

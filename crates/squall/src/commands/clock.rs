@@ -7,7 +7,7 @@ use types::Timestamp;
 
 use super::schedules::get;
 use crate::args::{ClockAction, ClockArgs, Global};
-use crate::client::{Answer, Call, Client};
+use crate::client::{self, Answer, Call, Client};
 use crate::failure::Failure;
 use crate::output;
 use crate::span;
@@ -23,7 +23,7 @@ struct Clock {
 }
 
 pub async fn run(global: &Global, args: ClockArgs) -> Result<(), Failure> {
-    let client = Client::find(global)?;
+    let client = client::find(global)?;
     let answer = match args.action {
         None => client.send(get("/_squall/clock")).await?,
         Some(ClockAction::Advance { by }) => advance(&client, &by).await?,
@@ -57,8 +57,7 @@ async fn advance(client: &Client, by: &str) -> Result<Answer, Failure> {
         })
         .await?;
     if answer.status == http::StatusCode::BAD_REQUEST {
-        return Err(answer
-            .failure()
+        return Err(Failure::from(answer.refusal())
             .hint("squall up --clock manual starts an engine whose time can be moved"));
     }
     Ok(answer)

@@ -9,7 +9,7 @@ use types::Timestamp;
 
 use super::schedules::get;
 use crate::args::{EventsArgs, Global};
-use crate::client::Client;
+use crate::client::{self, Client};
 use crate::failure::Failure;
 use crate::output::{self, Table};
 
@@ -37,7 +37,7 @@ struct Event {
 }
 
 pub async fn run(global: &Global, args: EventsArgs) -> Result<(), Failure> {
-    let client = Client::find(global)?;
+    let client = client::find(global)?;
     if args.follow {
         return follow(global, &client, args.number).await;
     }

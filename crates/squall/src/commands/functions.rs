@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::args::Global;
-use crate::client::{Call, Client};
+use crate::client::{self, Call};
 use crate::failure::Failure;
 use crate::output::{self, Table};
 
@@ -20,7 +20,7 @@ struct Page {
 }
 
 pub async fn run(global: &Global) -> Result<(), Failure> {
-    let client = Client::find(global)?;
+    let client = client::find(global)?;
     let mut functions = Vec::new();
     let mut marker: Option<String> = None;
     loop {

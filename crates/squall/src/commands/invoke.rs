@@ -11,13 +11,13 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::args::{Global, InvokeArgs};
-use crate::client::{Answer, Call, Client};
+use crate::client::{self, Answer, Call};
 use crate::failure::{Failure, Kind};
 use crate::output;
 
 pub async fn run(global: &Global, args: InvokeArgs) -> Result<(), Failure> {
     let body = event(&args.payload)?;
-    let client = Client::find(global)?;
+    let client = client::find(global)?;
     let mut target = format!(
         "/2015-03-31/functions/{}/invocations",
         form::encode(&args.name)
@@ -49,7 +49,7 @@ pub async fn run(global: &Global, args: InvokeArgs) -> Result<(), Failure> {
         })
         .await?;
     if !answer.status.is_success() {
-        return Err(answer.failure());
+        return Err(Failure::from(answer.refusal()));
     }
     show(global, &args, &answer)
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use types::Timestamp;
 
 use crate::args::{Global, LogsArgs};
-use crate::client::{Call, Client};
+use crate::client::{self, Call, Client};
 use crate::failure::Failure;
 use crate::output;
 
@@ -27,18 +27,18 @@ struct Page {
 }
 
 #[derive(Debug, Deserialize)]
-struct Event {
+pub(super) struct Event {
     #[serde(rename = "eventId")]
     id: String,
     #[serde(rename = "logStreamName")]
-    stream: String,
-    timestamp: i64,
-    message: String,
+    pub stream: String,
+    pub timestamp: i64,
+    pub message: String,
 }
 
 /// A group, and how far it has been shown.
 #[derive(Debug)]
-struct Reader {
+pub(super) struct Reader {
     client: Client,
     group: String,
     start: Timestamp,
@@ -53,12 +53,7 @@ pub async fn run(global: &Global, args: LogsArgs) -> Result<(), Failure> {
         (None, true) => now,
         (None, false) => now.plus_millis(-DEFAULT_BACK_MILLIS),
     };
-    let mut reader = Reader {
-        client: Client::find(global)?,
-        group: group(&args.name),
-        start,
-        shown: HashSet::new(),
-    };
+    let mut reader = Reader::new(client::find(global)?, group(&args.name), start);
     let mut first = true;
     loop {
         match reader.read(global.json).await {
@@ -78,28 +73,53 @@ pub async fn run(global: &Global, args: LogsArgs) -> Result<(), Failure> {
 }
 
 impl Reader {
+    pub fn new(client: Client, group: String, start: Timestamp) -> Self {
+        Self {
+            client,
+            group,
+            start,
+            shown: HashSet::new(),
+        }
+    }
+
     /// Shows what is there and new.
     async fn read(&mut self, as_json: bool) -> Result<(), Failure> {
         let mut token: Option<String> = None;
-        let mut newest = self.start;
-        let mut seen = HashSet::new();
+        let mut seen = Seen::of(self);
         loop {
             let page = self.page(token.as_deref()).await?;
-            for event in page.events {
-                newest = newest.max(Timestamp(event.timestamp));
-                if !self.shown.contains(&event.id) {
-                    show(&event, as_json)?;
-                }
-                seen.insert(event.id);
+            for event in seen.new_ones(page.events, &self.shown) {
+                show(&event, as_json)?;
             }
             token = page.next_token;
             if token.is_none() {
                 break;
             }
         }
-        self.shown = seen;
-        self.start = self.start.max(newest.plus_millis(-OVERLAP_MILLIS));
+        self.remember(seen);
         Ok(())
+    }
+
+    /// What is there and new, as it is: to be asked often, so that it is little.
+    pub async fn fresh(&mut self) -> Result<Vec<Event>, Failure> {
+        let mut token: Option<String> = None;
+        let mut seen = Seen::of(self);
+        let mut fresh = Vec::new();
+        loop {
+            let page = self.page(token.as_deref()).await?;
+            fresh.extend(seen.new_ones(page.events, &self.shown));
+            token = page.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        self.remember(seen);
+        Ok(fresh)
+    }
+
+    fn remember(&mut self, seen: Seen) {
+        self.shown = seen.ids;
+        self.start = self.start.max(seen.newest.plus_millis(-OVERLAP_MILLIS));
     }
 
     async fn page(&self, token: Option<&str>) -> Result<Page, Failure> {
@@ -121,7 +141,35 @@ impl Reader {
             ],
             body: query.to_string().into(),
         };
-        self.client.send(call).await?.json()
+        Ok(self.client.send(call).await?.json()?)
+    }
+}
+
+/// What one reading came upon.
+#[derive(Debug)]
+struct Seen {
+    ids: HashSet<String>,
+    newest: Timestamp,
+}
+
+impl Seen {
+    fn of(reader: &Reader) -> Self {
+        Self {
+            ids: HashSet::new(),
+            newest: reader.start,
+        }
+    }
+
+    fn new_ones(&mut self, events: Vec<Event>, shown: &HashSet<String>) -> Vec<Event> {
+        let mut new_ones = Vec::new();
+        for event in events {
+            self.newest = self.newest.max(Timestamp(event.timestamp));
+            self.ids.insert(event.id.clone());
+            if !shown.contains(&event.id) {
+                new_ones.push(event);
+            }
+        }
+        new_ones
     }
 }
 

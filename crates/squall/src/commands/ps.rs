@@ -7,7 +7,7 @@ use serde_json::Value;
 use types::Timestamp;
 
 use crate::args::Global;
-use crate::client::{Call, Client};
+use crate::client::{self, Call};
 use crate::failure::Failure;
 use crate::output::{self, Table};
 
@@ -41,7 +41,7 @@ struct Template {
 }
 
 pub async fn run(global: &Global) -> Result<(), Failure> {
-    let client = Client::find(global)?;
+    let client = client::find(global)?;
     let call = Call {
         service: "squall",
         method: Method::GET,

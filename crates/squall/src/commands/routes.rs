@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::args::{AddRouteArgs, Global, RoutesAction, RoutesArgs};
-use crate::client::{Call, Client};
+use crate::client::{self, Call, Client};
 use crate::commands::schedules::get;
 use crate::failure::Failure;
 use crate::output::{self, Table};
@@ -33,7 +33,7 @@ struct Route {
 }
 
 pub async fn run(global: &Global, args: RoutesArgs) -> Result<(), Failure> {
-    let client = Client::find(global)?;
+    let client = client::find(global)?;
     match args.action {
         None | Some(RoutesAction::Ls) => list(global, &client).await,
         Some(RoutesAction::Add(args)) => add(global, &client, args).await,
@@ -102,7 +102,7 @@ async fn remove(global: &Global, client: &Client, path: &str) -> Result<(), Fail
         })
         .await?;
     if answer.status == http::StatusCode::NOT_FOUND {
-        return Err(answer.failure().hint("squall routes lists what is there"));
+        return Err(Failure::from(answer.refusal()).hint("squall routes lists what is there"));
     }
     let removed: Value = answer.json()?;
     if global.json {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use types::Timestamp;
 
 use crate::args::{Global, SchedulesAction, SchedulesArgs};
-use crate::client::{Call, Client};
+use crate::client::{self, Call, Client};
 use crate::failure::Failure;
 use crate::output::{self, Table};
 use crate::span;
@@ -44,7 +44,7 @@ struct Ran {
 }
 
 pub async fn run(global: &Global, args: SchedulesArgs) -> Result<(), Failure> {
-    let client = Client::find(global)?;
+    let client = client::find(global)?;
     match args.action {
         None => list(global, &client).await,
         Some(SchedulesAction::Run { name }) => run_now(global, &client, &name).await,
@@ -80,9 +80,7 @@ async fn run_now(global: &Global, client: &Client, name: &str) -> Result<(), Fai
         })
         .await?;
     if answer.status == http::StatusCode::NOT_FOUND {
-        return Err(answer
-            .failure()
-            .hint("squall schedules lists what is there"));
+        return Err(Failure::from(answer.refusal()).hint("squall schedules lists what is there"));
     }
     if global.json {
         output::json(&answer.json::<Value>()?)?;

@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use serde::Serialize;
 
 use crate::args::Global;
-use crate::client::Client;
+use crate::client;
 use crate::failure::{Failure, Kind};
 use crate::output;
 use crate::place::{self, Place, Remote};
@@ -20,7 +20,7 @@ const SAY_EVERY: usize = 1_000;
 
 /// A client whose work Ctrl-C ends in order; pressed twice, at once.
 pub fn s3(global: &Global, parallel: usize) -> Result<S3, Failure> {
-    let s3 = S3::new(Client::find(global)?, parallel);
+    let s3 = S3::new(client::find(global)?, parallel);
     let cancel = s3.cancel.clone();
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::ops::ControlFlow;
 
 use anyhow::{Context, anyhow};
+use aws_client::Reply;
 use bytes::{Bytes, BytesMut};
 use http::Method;
 use serde::Deserialize;
@@ -14,7 +15,6 @@ use crate::client::{self, Answer, Call, Client};
 use crate::failure::{Failure, Kind};
 use crate::output;
 use crate::progress::Spinner;
-use crate::remote::Reply;
 use crate::transfer::count;
 
 /// Damage and orphans that are listed one by one.
@@ -58,14 +58,14 @@ async fn check(global: &Global) -> Result<(), Failure> {
 
 /// The engine that has the data, if one runs.
 async fn engine(global: &Global) -> Result<Option<Client>, Failure> {
-    let named = global.endpoint.is_some() || std::env::var_os("AWS_ENDPOINT_URL").is_some();
+    let named = global.endpoint.is_some() || client::endpoint_variable(global).is_some();
     if named {
-        return Client::find(global).map(Some);
+        return client::find(global).map(Some);
     }
     if client::running(global).is_err() {
         return Ok(None);
     }
-    let client = Client::find(global)?;
+    let client = client::find(global)?;
     // One that was killed left its address behind.
     Ok(client.pool("squall").answers().await.then_some(client))
 }
@@ -80,7 +80,7 @@ async fn by_engine(client: &Client, spinner: Spinner) -> Result<CheckReport, Fai
     };
     let mut reply = client.open(call).await?;
     if !reply.status.is_success() {
-        return Err(Answer::read(reply).await?.failure());
+        return Err(Answer::read(reply).await?.refusal().into());
     }
     let mut pending = BytesMut::new();
     while let Some(line) = next_line(&mut reply, &mut pending).await? {

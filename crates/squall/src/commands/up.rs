@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 use server::{Flags, Running, Server, Settings, StartError};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -26,8 +27,7 @@ struct Ready<'a> {
 
 pub fn run(global: &Global, args: UpArgs) -> Result<(), Failure> {
     start_log(&args.log_level)?;
-    let flags = Flags {
-        data: Some(global.data.clone()),
+    let settings = settings(Flags {
         api: args.api,
         gateway: args.gateway,
         region: args.region,
@@ -35,8 +35,22 @@ pub fn run(global: &Global, args: UpArgs) -> Result<(), Failure> {
         isolation: args.isolation.map(Into::into),
         durability: args.durability.map(Into::into),
         clock: args.clock.map(Into::into),
+        ..flags(global)
+    })?;
+    runtime()?.block_on(serve(global, settings))
+}
+
+/// What every engine of this machine is told.
+pub(super) fn flags(global: &Global) -> Flags {
+    Flags {
+        data: Some(global.data.clone()),
         machine_python_folders: machine::python_folders(),
-    };
+        ..Flags::default()
+    }
+}
+
+/// These, and what environment and `engine.toml` say besides.
+pub(super) fn settings(flags: Flags) -> Result<Settings, Failure> {
     // Variables that are not text are none of ours.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -48,13 +62,15 @@ pub fn run(global: &Global, args: UpArgs) -> Result<(), Failure> {
     }
     let open_files = machine::raise_open_files();
     tracing::debug!(open_files, "raised the limit of open files");
+    Ok(settings)
+}
 
-    tokio::runtime::Builder::new_multi_thread()
+pub(super) fn runtime() -> Result<Runtime, Failure> {
+    let built = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("squall")
-        .build()
-        .context("cannot start the runtime")?
-        .block_on(serve(global, settings))
+        .build();
+    Ok(built.context("cannot start the runtime")?)
 }
 
 async fn serve(global: &Global, settings: Settings) -> Result<(), Failure> {
@@ -130,7 +146,7 @@ fn port(url: &str) -> &str {
     url.rsplit(':').next().unwrap_or_default()
 }
 
-fn why_not_started(error: StartError) -> Failure {
+pub(super) fn why_not_started(error: StartError) -> Failure {
     let kind = if error.is_users() {
         Kind::Mistake
     } else {
@@ -145,7 +161,7 @@ fn why_not_started(error: StartError) -> Failure {
 }
 
 /// Logs go to stderr: stdout is for data.
-fn start_log(filter: &str) -> Result<(), Failure> {
+pub(super) fn start_log(filter: &str) -> Result<(), Failure> {
     // The S3 protocol crate takes its clients' mistakes for errors of its own; who
     // wants to see them names it, and a later word wins.
     let filter = EnvFilter::try_new(format!("s3s=off,{filter}")).map_err(|error| {

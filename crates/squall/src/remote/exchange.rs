@@ -4,13 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aws_wire::sigv4;
+use aws_client::Client;
 use bytes::Bytes;
-use http::{Method, Uri};
+use http::Method;
 use map::run::{Exchange, Loan};
 use tokio::sync::OnceCell;
 
-use crate::client::Client;
 use crate::s3::{Doomed, S3, S3Error, object_path};
 
 /// A function may take 15 minutes, and wait for its turn before that.
@@ -61,17 +60,10 @@ impl S3Exchange {
         self.made.get_or_try_init(make).await.copied()
     }
 
-    fn presigned(&self, method: Method, key: &str) -> Result<String, String> {
-        let pool = self.client.pool("s3");
-        let url = format!(
-            "{}{}",
-            pool.endpoint().url(),
-            object_path(&self.bucket, key)
-        );
-        let uri: Uri = url.parse().map_err(|_| format!("{url:?} is not a URL"))?;
-        sigv4::presign(method, &uri, VALID_SECONDS, self.client.signing("s3"))
-            .map(|uri| uri.to_string())
-            .map_err(|error| error.to_string())
+    async fn presigned(&self, method: Method, key: &str) -> Result<String, String> {
+        let target = object_path(&self.bucket, key);
+        let signed = self.client.presign(method, "s3", &target, VALID_SECONDS);
+        signed.await.map_err(|error| error.line())
     }
 
     async fn put_down(&self, payload: Bytes) -> Result<String, S3Error> {
@@ -94,8 +86,8 @@ impl Exchange for S3Exchange {
         };
         let key = self.put_down(payload).await.map_err(words)?;
         Ok(Loan {
-            get: self.presigned(Method::GET, &key)?,
-            put: self.presigned(Method::PUT, &(key.clone() + ANSWER))?,
+            get: self.presigned(Method::GET, &key).await?,
+            put: self.presigned(Method::PUT, &(key.clone() + ANSWER)).await?,
             key,
         })
     }

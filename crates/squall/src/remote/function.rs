@@ -87,7 +87,7 @@ impl Function {
             target.push_str("?Qualifier=");
             target.push_str(&form::encode(&qualifier.to_string()));
         }
-        get(client, target).await?.json()
+        Ok(get(client, target).await?.json()?)
     }
 
     /// How many instances of it the service will run at once.
@@ -134,7 +134,7 @@ async fn get(client: &Client, target: String) -> Result<Answer, Failure> {
         headers: vec![],
         body: Bytes::new(),
     };
-    client.send(call).await
+    Ok(client.send(call).await?)
 }
 
 fn told<T: DeserializeOwned>(answer: &Answer) -> Option<T> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws_client::{Client, ClientError, Patience, Pool, Reply};
 use aws_wire::{body, form};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,9 +15,7 @@ use types::{
     Version,
 };
 
-use super::pool::{Patience, Pool, Reply};
 use super::refusal::{error_kind, invoke_error, transport_error};
-use crate::client::Client;
 
 const SERVICE: &str = "lambda";
 /// What an answer may hold. AWS's limit is a tenth of it; an engine's can be set.
@@ -37,7 +36,10 @@ impl LambdaInvoke {
         }
     }
 
-    fn request(&self, invocation: Invocation) -> Result<Request<aws_wire::Body>, InvokeError> {
+    async fn request(
+        &self,
+        invocation: Invocation,
+    ) -> Result<Request<aws_wire::Body>, InvokeError> {
         let refused = |detail: String| InvokeError::Refused { detail };
         let target = target(&invocation.function, invocation.qualifier.as_ref());
         let request = Request::builder()
@@ -62,7 +64,8 @@ impl LambdaInvoke {
         }
         self.client
             .sign(&mut parts, SERVICE, Some(&invocation.payload))
-            .map_err(|failure| refused(failure.message()))?;
+            .await
+            .map_err(|error| unsigned(&error))?;
         Ok(Request::from_parts(parts, body::full(invocation.payload)))
     }
 }
@@ -70,7 +73,7 @@ impl LambdaInvoke {
 impl Invoke for LambdaInvoke {
     async fn invoke(&self, invocation: Invocation) -> Result<Outcome, InvokeError> {
         let sent = invocation.payload.len() as u64;
-        let request = self.request(invocation)?;
+        let request = self.request(invocation).await?;
         let reply = self.pool.send(request, Patience::FUNCTIONS).await;
         let mut reply = reply.map_err(|error| transport_error(&error))?;
         let body = reply.whole(ANSWER_BYTES).await;
@@ -110,6 +113,16 @@ fn outcome(reply: &Reply, body: Bytes) -> Result<Outcome, InvokeError> {
         result,
         log_tail: log_tail.into(),
     })
+}
+
+/// Keys could not be got, which may pass, or do not fit.
+fn unsigned(error: &ClientError) -> InvokeError {
+    let detail = error.line();
+    if error.is_unsure() {
+        InvokeError::Unreachable { detail }
+    } else {
+        InvokeError::Refused { detail }
+    }
 }
 
 fn target(function: &FunctionName, qualifier: Option<&Qualifier>) -> String {

@@ -1,10 +1,9 @@
 //! How invocations fail, read from what AWS and our engine answer.
 
+use aws_client::TransportError;
 use http::StatusCode;
 use serde_json::Value;
 use types::{FunctionErrorKind, InvokeError, ThrottleReason};
-
-use super::pool::TransportError;
 
 /// Of a synchronous invocation on AWS, for a message that does not say it.
 const PAYLOAD_BYTES: u64 = 6_291_556;

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use aws_client::{Client, Patience};
 use aws_wire::sigv4::Credentials;
 use bytes::Bytes;
 use http::{Request, Uri};
@@ -12,8 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use types::{FunctionErrorKind, Invocation, Invoke, InvokeError, Outcome};
 
-use super::{Function, LambdaInvoke, Patience, S3Exchange};
-use crate::client::Client;
+use super::{Function, LambdaInvoke, S3Exchange};
 use crate::s3::S3;
 
 fn client(url: &str) -> Client {

@@ -1,5 +1,6 @@
 //! The operations, each in the fewest words.
 
+use aws_client::Reply;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use types::Timestamp;
@@ -13,7 +14,6 @@ use super::xml::{
     self, BucketLine, Doomed, ListPage, Listed, NotDeleted, Part, VersionPage, unquoted,
 };
 use crate::args::ObjectArgs;
-use crate::remote::Reply;
 
 /// What one request may remove.
 pub const DELETE_AT_ONCE: usize = 1_000;

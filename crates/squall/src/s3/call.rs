@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws_client::{Client, Patience, Pool, Reply};
 use aws_wire::form;
 use http::{Method, Request, StatusCode};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -11,9 +12,7 @@ use super::backoff::{self, ATTEMPTS};
 use super::error::S3Error;
 use super::payload::{Meter, Payload};
 use super::xml;
-use crate::client::Client;
 use crate::progress::Progress;
-use crate::remote::{Patience, Pool, Reply};
 
 /// Bodies up to here are signed; larger ones have a checksum that is.
 const SIGNED_BYTES: u64 = 64 << 10;
@@ -193,7 +192,7 @@ impl S3 {
 
     async fn once(&self, ask: &Ask, progress: &Arc<Progress>) -> Result<Reply, S3Error> {
         let meter = Meter::new(progress);
-        let answered = match self.request(ask, &meter) {
+        let answered = match self.request(ask, &meter).await {
             Ok(request) => {
                 let sent = self.pool.send(request, Patience::OBJECTS).await;
                 sent.map_err(S3Error::from)
@@ -209,7 +208,7 @@ impl S3 {
         Err(failed)
     }
 
-    fn request(&self, ask: &Ask, meter: &Meter) -> Result<Request<aws_wire::Body>, S3Error> {
+    async fn request(&self, ask: &Ask, meter: &Meter) -> Result<Request<aws_wire::Body>, S3Error> {
         let mut request = Request::builder()
             .method(ask.method.clone())
             .uri(ask.target());
@@ -230,7 +229,8 @@ impl S3 {
         };
         self.client
             .sign(&mut parts, "s3", signed)
-            .map_err(|failure| S3Error::Unsendable(failure.message()))?;
+            .await
+            .map_err(|error| S3Error::Connect(error.into()))?;
         Ok(Request::from_parts(parts, ask.payload.body(meter)))
     }
 }

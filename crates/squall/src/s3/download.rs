@@ -176,7 +176,7 @@ struct Stretch<'a> {
     from: (&'a str, &'a str),
     etag: &'a str,
     left: Range<u64>,
-    reply: Option<crate::remote::Reply>,
+    reply: Option<aws_client::Reply>,
     failures: u32,
 }
 

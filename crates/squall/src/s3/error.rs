@@ -2,10 +2,10 @@
 
 use std::io;
 
+use aws_client::TransportError;
 use http::StatusCode;
 
 use crate::failure::{Failure, Kind};
-use crate::remote::TransportError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum S3Error {
@@ -114,7 +114,7 @@ impl S3Error {
 impl From<TransportError> for S3Error {
     fn from(error: TransportError) -> Self {
         match error {
-            TransportError::Connect(failure) => Self::Connect(failure),
+            error @ TransportError::Connect { .. } => Self::Connect(error.into()),
             TransportError::Broken(error) => Self::Broken(error),
             TransportError::Silent => Self::Silent,
             TransportError::TooLong { .. } => Self::Garbled(error.to_string()),

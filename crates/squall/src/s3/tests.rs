@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use aws_client::Client;
 use aws_wire::sigv4::Credentials;
 use aws_wire::{Body, body};
 use bytes::Bytes;
@@ -18,7 +19,6 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::{Doomed, Headers, S3, S3Error};
-use crate::client::Client;
 use crate::progress::Progress;
 
 const MIB: usize = 1 << 20;

@@ -8,8 +8,8 @@ use std::path::{Component, Path, PathBuf};
 use types::Timestamp;
 
 use super::report::Failed;
-use crate::glob::Filter;
 use crate::s3::Listed;
+use types::glob::Filter;
 
 /// A file or an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +25,28 @@ pub type Tree = BTreeMap<String, Item>;
 
 /// All files below a folder, links followed; what cannot be read is told apart.
 pub fn local_tree(root: &Path, filter: &Filter) -> (Tree, Vec<Failed>) {
+    walk(root, filter, None)
+}
+
+/// As [`local_tree`], but what a link leads to outside of `border` is told as if it
+/// could not be read: nobody meant that to be sent.
+pub fn local_tree_within(root: &Path, filter: &Filter, border: &Path) -> (Tree, Vec<Failed>) {
+    match fs::canonicalize(border) {
+        Ok(border) => walk(root, filter, Some(&border)),
+        Err(error) => {
+            let failed = Failed {
+                what: border.display().to_string(),
+                why: error.to_string(),
+            };
+            (Tree::new(), vec![failed])
+        }
+    }
+}
+
+fn walk(root: &Path, filter: &Filter, border: Option<&Path>) -> (Tree, Vec<Failed>) {
     let mut walk = Walk {
         filter,
+        border,
         tree: Tree::new(),
         failed: Vec::new(),
     };
@@ -65,6 +85,7 @@ pub fn safe_path(root: &Path, name: &str) -> Option<PathBuf> {
 
 struct Walk<'a> {
     filter: &'a Filter,
+    border: Option<&'a Path>,
     tree: Tree,
     failed: Vec<Failed>,
 }
@@ -80,6 +101,9 @@ impl Walk<'_> {
         };
         if above.contains(&real) {
             return;
+        }
+        if !self.is_within(&real) {
+            return self.fail(path, &leads_out());
         }
         above.push(real);
         for entry in entries {
@@ -101,6 +125,7 @@ impl Walk<'_> {
         match fs::metadata(&path) {
             Ok(about) if about.is_dir() => self.folder(&path, &format!("{name}/"), above),
             _ if !self.filter.takes(&name) => {}
+            Ok(_) if !self.is_plain_or_within(entry) => self.fail(&path, &leads_out()),
             Ok(about) if about.is_file() => {
                 let modified = about.modified().ok().and_then(timestamp);
                 let item = Item {
@@ -115,12 +140,27 @@ impl Walk<'_> {
         }
     }
 
+    fn is_within(&self, real: &Path) -> bool {
+        self.border.is_none_or(|border| real.starts_with(border))
+    }
+
+    /// Only a link can lead out of the folder that it is in.
+    fn is_plain_or_within(&self, entry: &fs::DirEntry) -> bool {
+        let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+        let real = || fs::canonicalize(entry.path());
+        !is_link || self.border.is_none() || real().is_ok_and(|real| self.is_within(&real))
+    }
+
     fn fail(&mut self, path: &Path, error: &io::Error) {
         self.failed.push(Failed {
             what: path.display().to_string(),
             why: error.to_string(),
         });
     }
+}
+
+fn leads_out() -> io::Error {
+    io::Error::other("it leads out of the project")
 }
 
 fn timestamp(time: std::time::SystemTime) -> Option<Timestamp> {
@@ -133,6 +173,28 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn what_leads_over_the_border_is_told_and_not_taken() {
+        let all = tempfile::tempdir().unwrap();
+        let at = |name: &str| all.path().join(name);
+        fs::create_dir_all(at("project/site/sub")).unwrap();
+        fs::create_dir_all(at("outside")).unwrap();
+        fs::write(at("outside/secret"), "").unwrap();
+        fs::write(at("project/shared.js"), "").unwrap();
+        fs::write(at("project/site/index.html"), "").unwrap();
+        symlink(at("outside"), at("project/site/sub/folder")).unwrap();
+        symlink(at("outside/secret"), at("project/site/file")).unwrap();
+        symlink(at("project/shared.js"), at("project/site/shared.js")).unwrap();
+        let (site, border) = (at("project/site"), at("project"));
+        let (tree, failed) = local_tree_within(&site, &Filter::default(), &border);
+        let names: Vec<&str> = tree.keys().map(String::as_str).collect();
+        assert_eq!(names, ["index.html", "shared.js"]);
+        assert_eq!(failed.len(), 2);
+        let (tree, failed) = local_tree_within(&at("outside"), &Filter::default(), &border);
+        assert_eq!((tree.len(), failed.len()), (0, 1));
+        assert_eq!(local_tree(&site, &Filter::default()).0.len(), 4);
+    }
 
     #[test]
     fn a_tree_has_names_links_and_no_circles() {

@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::sink;
 use super::source::{self, STREAM};
 use crate::args::{Choices, Global, MapArgs};
-use crate::client::{self, Client};
+use crate::client;
 use crate::failure::{Failure, Kind};
 use crate::output;
 use crate::progress::Progress;
@@ -150,7 +150,7 @@ async fn from_bucket(
     plan: Plan,
     quiet: bool,
 ) -> Result<(Groups, u64), Failure> {
-    let client = || Client::find(global);
+    let client = || client::find(global);
     let format = choices.input_format.map(FileFormat::from);
     let silent = Progress::silent();
     let found = source::open(input, format, &plan.scratch, client, &silent).await?;

@@ -74,7 +74,11 @@ pub async fn open(
 
 async fn file(text: &str, scratch: &Path, progress: &Progress) -> Result<Source, Failure> {
     let path = Path::new(text);
-    let file = File::open(path).map_err(|error| cannot_read(text, error))?;
+    let file = File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => cannot_read(text, error)
+            .hint("INPUT is a file, an object (s3://BUCKET/KEY) or - for stdin"),
+        _ => cannot_read(text, error),
+    })?;
     let meta = file.metadata().map_err(|error| cannot_read(text, error))?;
     if meta.is_dir() {
         return Err(Failure::mistake(format!("{text} is a folder")));

@@ -12,7 +12,7 @@ use types::{FunctionName, FunctionRef, Qualifier};
 use super::recipe::Recipe;
 use super::report;
 use crate::args::{Global, MapTarget};
-use crate::client::{Client, Whose};
+use crate::client::{self, Client, Whose};
 use crate::failure::{Failure, Kind};
 use crate::remote::{Function, LambdaInvoke, S3Exchange};
 
@@ -99,7 +99,7 @@ pub fn client(global: &Global, recipe: &Recipe) -> Result<Client, Failure> {
     };
     // What is said now goes before what was said when the job began.
     let endpoint = global.endpoint.as_deref().or(recipe.endpoint.as_deref());
-    Client::of(whose, endpoint, Some(global))
+    client::of(whose, endpoint, Some(global))
 }
 
 impl Target {
