@@ -262,3 +262,13 @@ def alive(pid) -> bool:
             return stat.read().rpartition(")")[2].split()[0] not in ("Z", "X")
     except OSError:
         return False
+
+
+def test_a_data_directory_that_is_named_goes_before_the_variable_of_an_endpoint(engine, fresh_engine):
+    """`squall --data B undeploy` once undeployed what ran at $AWS_ENDPOINT_URL."""
+    name = harness.unique("bucket")
+    fresh_engine.client("s3").create_bucket(Bucket=name)
+    assert name in engine.cli("--data", fresh_engine.data, "ls").stdout
+    assert name not in engine.cli("ls").stdout
+    named = engine.cli("--data", fresh_engine.data, "--endpoint", engine.api, "ls")
+    assert named.returncode == 0 and name not in named.stdout

@@ -59,8 +59,9 @@ def test_without_keys_or_region_aws_is_not_called(squall_map, engine, double, tm
 
 
 def test_an_endpoint_where_nobody_is(squall_map, engine, double, tmp_path):
-    environment = {**profile(tmp_path / "aws", engine), "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
-    done = squall_map.call(double, squall_map.file(FRAME), *OPTIONS, environment=environment)
+    environment = profile(tmp_path / "aws", engine)
+    there = ["--endpoint", "http://127.0.0.1:1"]
+    done = squall_map.call(double, squall_map.file(FRAME), *OPTIONS, *there, environment=environment)
     assert done.returncode == 2 and "nothing answers at 127.0.0.1:1" in done.stderr
 
 
