@@ -13,6 +13,9 @@ use crate::error::StepError;
 /// again.
 pub const SETTLE: Duration = Duration::from_mins(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// Most is ready within a few seconds, and asking costs little.
+const IMPATIENT: Duration = Duration::from_secs(5);
+const SHORT_PAUSE: Duration = Duration::from_millis(150);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// Nothing, where there is nothing.
@@ -67,25 +70,31 @@ pub async fn patiently<T, F: Future<Output = Result<T, ClientError>>>(
 /// Pauses that grow, until the time is up.
 #[derive(Debug)]
 pub struct Pauses {
-    until: Instant,
+    began: Instant,
     pause: Duration,
 }
 
 impl Pauses {
     pub fn new() -> Self {
         Self {
-            until: Instant::now() + SETTLE,
+            began: Instant::now(),
             pause: FIRST_PAUSE,
         }
     }
 
     /// Waits; false if it was long enough.
     pub async fn next(&mut self) -> bool {
-        if Instant::now() + self.pause > self.until {
+        let passed = self.began.elapsed();
+        if passed + self.pause > SETTLE {
             return false;
         }
         tokio::time::sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        let longest = if passed < IMPATIENT {
+            SHORT_PAUSE
+        } else {
+            LONGEST_PAUSE
+        };
+        self.pause = (self.pause * 2).min(longest);
         true
     }
 }

@@ -282,13 +282,22 @@ impl Work<'_> {
     async fn zip(&self, members: Vec<Member>) -> Result<Artifact, PackageError> {
         let cache = self.cache.clone();
         blocking(move || {
+            let key = archive::key(&members)?;
+            let known = cache.recall(&key);
+            let known = known.and_then(|text| serde_json::from_str::<Artifact>(&text).ok());
+            if let Some(artifact) = known.filter(|artifact| artifact.path.is_file()) {
+                return Ok(artifact);
+            }
             let scratch = cache.scratch()?;
             let made = archive::write(&scratch.path().join("code.zip"), members)?;
             let digest = BASE64_STANDARD.decode(&made.sha256).unwrap_or_default();
             let path = cache.code().join(format!("{}.zip", hex::encode(digest)));
             fs::rename(&made.path, &path).what(|| format!("keep {}", path.display()))?;
             cache.keep_newest_code();
-            Ok(Artifact { path, ..made })
+            let artifact = Artifact { path, ..made };
+            let text = serde_json::to_string(&artifact).expect("an artifact is plain data");
+            cache.remember(&key, &text);
+            Ok(artifact)
         })
         .await
     }

@@ -2,6 +2,7 @@
 //! would say so late, or not at all.
 
 use std::fs;
+use std::io::Read;
 
 use project::model::{Architecture, FunctionRuntime};
 
@@ -10,6 +11,9 @@ use crate::build::Work;
 use crate::entry::{self, Called};
 use crate::error::PackageError;
 use crate::layer::{self, Layer};
+
+/// As much of a program as says what it is for.
+const HEADER: u64 = 64;
 
 impl Work<'_> {
     /// What is called is there at all: the message is better than a failed start's.
@@ -80,10 +84,13 @@ impl Work<'_> {
         if !found.executable {
             return refuse("bootstrap that can be executed", "chmod +x bootstrap");
         }
-        let start = fs::read(path).map_err(|source| PackageError::Unreadable {
-            path: path.clone(),
-            source,
-        })?;
+        let mut start = Vec::new();
+        fs::File::open(path)
+            .and_then(|file| file.take(HEADER).read_to_end(&mut start))
+            .map_err(|source| PackageError::Unreadable {
+                path: path.clone(),
+                source,
+            })?;
         if start.starts_with(b"\x7fELF")
             && architecture_of(&start) != Some(self.function.architecture)
         {
