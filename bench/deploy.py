@@ -11,7 +11,6 @@ import base64
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -66,7 +65,7 @@ def parse():
     parser.add_argument("--no-write", action="store_true", help="leave RESULTS.md alone")
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(PARTS))
     arguments = parser.parse_args()
-    arguments.rounds = 1 if arguments.quick else 5
+    arguments.rounds = 1 if arguments.quick else 3
     return arguments
 
 
