@@ -199,8 +199,12 @@ impl Draft {
             if let Some(before) = before {
                 self.retire(before);
             }
-            self.notices
-                .push(CatalogChange::Prepare(Arc::clone(&entry.config)));
+            // A function with an alias is called by it: what is published next is prepared,
+            // and an import of the same code beside that would slow both down.
+            if *version != Version::Latest || function.facts.aliases.is_empty() {
+                self.notices
+                    .push(CatalogChange::Prepare(Arc::clone(&entry.config)));
+            }
         }
         self.notice_facts(old.as_deref(), &function);
         self.write(FUNCTION, function.name.to_string(), &function.facts);

@@ -402,6 +402,15 @@ async fn the_data_plane_hears_what_changed() {
     assert_eq!(bench.notices(), ["retire $LATEST", "prepare $LATEST"]);
     bench.publish("f").await;
     assert_eq!(bench.notices(), ["prepare 1"]);
+    let (alias, one) = ("live".parse().unwrap(), Version::Number(1));
+    let made =
+        (bench.catalog).create_alias(name.clone(), alias, one, String::new(), BTreeMap::new());
+    made.await.unwrap();
+    bench.update_code("f", "3").await;
+    let notices = bench.notices();
+    assert_eq!(notices, ["retire $LATEST"], "it is called by its alias");
+    bench.publish("f").await;
+    assert_eq!(bench.notices(), ["prepare 2"]);
     let tags = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
     bench.catalog.tag(name.clone(), tags).await.unwrap();
     assert!(bench.notices().is_empty(), "a tag does not end instances");
@@ -412,7 +421,10 @@ async fn the_data_plane_hears_what_changed() {
     assert_eq!(bench.notices(), ["provisioned f"]);
     assert_eq!(bench.catalog.provisioned()[0].requested, 2);
     bench.catalog.delete_function(name, None).await.unwrap();
-    assert_eq!(bench.notices(), ["retire $LATEST", "retire 1", "removed f"]);
+    assert_eq!(
+        bench.notices(),
+        ["retire $LATEST", "retire 1", "retire 2", "removed f"]
+    );
 }
 
 #[tokio::test]
