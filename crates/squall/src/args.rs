@@ -48,7 +48,9 @@ use types::{AccountId, Region};
     subcommand_required = true,
     after_help = "\
 Examples:
+  squall init lab -t csv-features    begin a project in a folder lab
   squall up                          start an engine in this directory
+  squall deploy                      bring the project of this directory to it
   eval \"$(squall env)\"               let boto3 and the aws CLI in this shell use it
   squall functions                   list what is deployed
   squall invoke fit -d '{\"x\": [1]}'  run a function
@@ -119,7 +121,7 @@ pub enum Command {
     ///
     /// Use it as: eval "$(squall env)"
     Env,
-    /// Make a project be there as squall.toml has it
+    /// Bring a project to the engine or to AWS, as squall.toml has it
     Deploy(DeployArgs),
     /// Deploy the project again whenever a file is saved, and show what happens
     Dev(DevArgs),
@@ -184,7 +186,7 @@ Examples:
     Schedules(SchedulesArgs),
     /// Show recent events and what they set off
     Events(EventsArgs),
-    /// Say what AWS would have asked for what ran here
+    /// Tell what AWS would have charged for what ran here
     Cost(CostArgs),
     /// Show the time of schedules, or move it on
     Clock(ClockArgs),
