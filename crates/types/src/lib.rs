@@ -16,8 +16,8 @@ pub mod time;
 pub use arn::{FunctionRef, LayerVersionArn, Scope};
 pub use events::{BusName, GroupName, RuleName, ScheduleName, TargetId};
 pub use function::{
-    Architecture, CodeRef, FunctionVersion, InstanceOptions, LayerRef, NetworkMode, Runtime,
-    SnapStart, StartMode, TracingMode, VersionKey, VpcConfig,
+    Architecture, CodeRef, FunctionVersion, InstanceOptions, LayerRef, NetworkMode,
+    RESERVED_VARIABLES, Runtime, SnapStart, StartMode, TracingMode, VersionKey, VpcConfig,
 };
 pub use invoke::{
     FunctionError, FunctionErrorKind, Invocation, Invoke, InvokeError, Outcome, ThrottleReason,

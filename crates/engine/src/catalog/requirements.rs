@@ -8,29 +8,6 @@ use super::Catalog;
 use super::error::ControlError;
 use super::state::State;
 
-/// Variables that the runtime sets itself.
-const RESERVED_VARIABLES: &[&str] = &[
-    "_HANDLER",
-    "_X_AMZN_TRACE_ID",
-    "AWS_ACCESS_KEY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_DEFAULT_REGION",
-    "AWS_EXECUTION_ENV",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_INITIALIZATION_TYPE",
-    "AWS_LAMBDA_LOG_GROUP_NAME",
-    "AWS_LAMBDA_LOG_STREAM_NAME",
-    "AWS_LAMBDA_MAX_CONCURRENCY",
-    "AWS_LAMBDA_RUNTIME_API",
-    "AWS_REGION",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "LAMBDA_RUNTIME_DIR",
-    "LAMBDA_TASK_ROOT",
-];
-
 const VARIABLES_REFUSED: &str = "Lambda was unable to configure your environment variables because the environment variables you have provided";
 
 /// How much of a too large environment an error message repeats.
@@ -48,7 +25,7 @@ impl Catalog {
         let reserved: Vec<&str> = environment
             .keys()
             .map(String::as_str)
-            .filter(|name| RESERVED_VARIABLES.contains(name))
+            .filter(|name| types::RESERVED_VARIABLES.contains(name))
             .collect();
         if !reserved.is_empty() {
             return Err(ControlError::invalid(format!(

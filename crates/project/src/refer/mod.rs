@@ -22,30 +22,14 @@ const ACCOUNT_SUFFIX: usize = 13;
 /// A layer of the requirements comes to those that are said.
 const MOST_LAYERS: usize = 5;
 const MOST_ENVIRONMENT: usize = 4 * 1024;
-/// Set by the runtime, or by the fields of a function. Those that begin with `_` are
-/// no names that could be said.
-const RESERVED: [&str; 22] = [
-    "AWS_ACCESS_KEY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_DEFAULT_REGION",
-    "AWS_EXECUTION_ENV",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_INITIALIZATION_TYPE",
-    "AWS_LAMBDA_LOG_GROUP_NAME",
-    "AWS_LAMBDA_LOG_STREAM_NAME",
-    "AWS_LAMBDA_MAX_CONCURRENCY",
-    "AWS_LAMBDA_RUNTIME_API",
-    "AWS_REGION",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "LAMBDA_RUNTIME_DIR",
-    "LAMBDA_TASK_ROOT",
+/// Set by fields of a function, and for the wrapper.
+const OURS: [&str; 7] = [
     "SQUALL_APP",
     "SQUALL_HANDLER",
     "SQUALL_REST",
+    "SQUALL_REST_SHA256",
     "SQUALL_SECRETS",
+    "SQUALL_SECRETS_VERSION",
     "SQUALL_START",
 ];
 
@@ -200,7 +184,7 @@ impl Judge<'_, '_> {
     }
 
     fn is_free(&mut self, path: &[&str], variable: &str) {
-        if RESERVED.contains(&variable) {
+        if types::RESERVED_VARIABLES.contains(&variable) || OURS.contains(&variable) {
             let problem = format!("{variable} is set by Lambda or Squall, and cannot be set here");
             self.wrong(path, problem, None);
         }
