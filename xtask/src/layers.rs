@@ -11,11 +11,19 @@ use crate::Report;
 
 /// From the bottom up.
 const ROWS: [&[&str]; 7] = [
-    &["types"],
+    &["rdata", "types"],
     &[
-        "aws-wire", "columnar", "policy", "project", "sandbox", "science", "store",
+        "aws-wire", "columnar", "onnx", "policy", "project", "sandbox", "science", "store",
     ],
-    &["aws-client", "buckets", "map", "package", "rules"],
+    &[
+        "aws-client",
+        "buckets",
+        "map",
+        "model",
+        "package",
+        "r-guest",
+        "rules",
+    ],
     &["deploy", "engine"],
     &[
         "account-api",

@@ -1,0 +1,1 @@
+//! Models of the Open Neural Network Exchange: classifiers and regressors of tables.

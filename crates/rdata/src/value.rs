@@ -1,0 +1,137 @@
+//! Values as R has them: vectors with attributes, lists, and language.
+//!
+//! Closures, environments and their kin are kept as what they are called, not as what
+//! they hold: nothing here runs R.
+
+use std::sync::Arc;
+
+/// NA of integers and logicals.
+pub const NA_INTEGER: i32 = i32::MIN;
+/// The low word of the NaN that is NA.
+const NA_LOW_WORD: u64 = 1954;
+/// NA of doubles: a NaN with R's mark.
+pub const NA_REAL: f64 = f64::from_bits(0x7FF0_0000_0000_0000 | NA_LOW_WORD);
+
+/// Whether a NaN is NA and not just no number.
+pub fn is_na(number: f64) -> bool {
+    number.is_nan() && number.to_bits() & 0xFFFF_FFFF == NA_LOW_WORD
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Value {
+    pub data: Data,
+    /// Names, class, levels, dim and whatever else, in their order.
+    pub attributes: Vec<(Arc<str>, Value)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Data {
+    Null,
+    /// 0, 1 or [`NA_INTEGER`].
+    Logical(Vec<i32>),
+    Integer(Vec<i32>),
+    /// `first, first + step, ...`, kept as R keeps `1:n`. `step` is 1 or -1.
+    Sequence {
+        first: i64,
+        step: i64,
+        length: u64,
+    },
+    Real(Vec<f64>),
+    Complex(Vec<(f64, f64)>),
+    /// None is NA.
+    Text(Vec<Option<Arc<str>>>),
+    Raw(Vec<u8>),
+    List(Vec<Value>),
+    Expression(Vec<Value>),
+    /// A pairlist.
+    Pairs(Vec<Member>),
+    Symbol(Arc<str>),
+    /// A call: the function first, then its arguments.
+    Call(Vec<Member>),
+    /// Numbered as they came; what is in it is dropped. Its own attributes are kept.
+    Environment(u32),
+    /// The environments that every R has: `global`, `base`, `empty`, `namespace:stats`.
+    Place(Arc<str>),
+    Builtin(Arc<str>),
+    /// A closure, byte code, a promise, an external pointer, an S4 object, ...
+    Opaque(&'static str),
+    /// An argument that was left out, as in `x[, 1]`.
+    Missing,
+}
+
+/// What a pairlist or call holds, with its tag.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member {
+    pub tag: Option<Arc<str>>,
+    pub value: Value,
+}
+
+impl From<Data> for Value {
+    fn from(data: Data) -> Self {
+        Self {
+            data,
+            attributes: vec![],
+        }
+    }
+}
+
+impl Value {
+    pub fn attribute(&self, name: &str) -> Option<&Self> {
+        let found = self.attributes.iter().find(|(own, _)| &**own == name);
+        found.map(|(_, value)| value)
+    }
+
+    /// Texts, if that is what it is and none is NA.
+    pub fn texts(&self) -> Option<Vec<Arc<str>>> {
+        match &self.data {
+            Data::Text(texts) => texts.iter().cloned().collect(),
+            _ => None,
+        }
+    }
+
+    /// The names of its elements; an element without one has an empty one.
+    pub fn names(&self) -> Option<Vec<Arc<str>>> {
+        self.attribute("names")?.texts()
+    }
+
+    /// The element of a list, or of a pairlist, by its name.
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        match &self.data {
+            Data::List(elements) => {
+                let names = self.names()?;
+                let at = names.iter().position(|own| &**own == name)?;
+                elements.get(at)
+            }
+            Data::Pairs(members) | Data::Call(members) => {
+                let tagged = |member: &&Member| member.tag.as_deref() == Some(name);
+                members.iter().find(tagged).map(|member| &member.value)
+            }
+            _ => None,
+        }
+    }
+
+    pub fn class(&self) -> Vec<Arc<str>> {
+        self.attribute("class")
+            .and_then(Self::texts)
+            .unwrap_or_default()
+    }
+
+    pub fn inherits(&self, class: &str) -> bool {
+        self.class().iter().any(|own| &**own == class)
+    }
+
+    /// As doubles, if it is numeric or logical; NA stays NA.
+    pub fn numbers(&self) -> Option<Vec<f64>> {
+        let widened = |number: &i32| match *number {
+            NA_INTEGER => NA_REAL,
+            number => f64::from(number),
+        };
+        match &self.data {
+            Data::Real(numbers) => Some(numbers.clone()),
+            Data::Integer(numbers) | Data::Logical(numbers) => {
+                Some(numbers.iter().map(widened).collect())
+            }
+            _ => None,
+        }
+    }
+}
