@@ -1,12 +1,16 @@
 //! The project's own checks: `cargo xtask layers`, `cargo xtask file-lengths`,
 //! `cargo xtask module-docs`, or `cargo xtask check` for all of them. Each is a
 //! test as well, so that no one has to remember them.
+//!
+//! `cargo xtask fuzz` is for what reads input that may be hostile.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a tool for the terminal"
 )]
 
+#[cfg(feature = "fuzz")]
+mod fuzz;
 mod layers;
 mod sources;
 
@@ -32,8 +36,12 @@ struct Report {
 }
 
 fn main() -> ExitCode {
-    let wanted = std::env::args().nth(1);
-    match run(wanted.as_deref()) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let ran = match arguments.split_first() {
+        Some((first, rest)) if first == "fuzz" => fuzz(rest),
+        first => run(first.map(|(first, _)| first.as_str())),
+    };
+    match ran {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -43,6 +51,23 @@ fn main() -> ExitCode {
     }
 }
 
+#[cfg(feature = "fuzz")]
+fn fuzz(arguments: &[String]) -> Result<bool> {
+    fuzz::run(arguments)
+}
+
+/// Starts itself again, optimised and with all that is fuzzed.
+#[cfg(not(feature = "fuzz"))]
+fn fuzz(arguments: &[String]) -> Result<bool> {
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo.current_dir(root());
+    cargo.args(["run", "--quiet", "--profile", "fuzz", "--package", "xtask"]);
+    cargo
+        .args(["--features", "fuzz", "--", "fuzz"])
+        .args(arguments);
+    Ok(cargo.status()?.success())
+}
+
 fn run(wanted: Option<&str>) -> Result<bool> {
     let names: Vec<&str> = CHECKS.iter().map(|(name, _)| *name).collect();
     let chosen: Vec<_> = match wanted {
@@ -50,7 +75,10 @@ fn run(wanted: Option<&str>) -> Result<bool> {
         Some(name) if names.contains(&name) => {
             CHECKS.into_iter().filter(|(n, _)| *n == name).collect()
         }
-        _ => bail!("say which check: check (all of them), {}", names.join(", ")),
+        _ => bail!(
+            "say which check: check (all of them), {}; or fuzz",
+            names.join(", ")
+        ),
     };
     let mut clean = true;
     for (name, check) in chosen {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 /// NA of integers and logicals.
 pub const NA_INTEGER: i32 = i32::MIN;
+/// Sequences that are longer stay what they are: a hundred bytes can mean terabytes.
+pub const LONGEST_SEQUENCE: u64 = 1 << 26;
 /// The low word of the NaN that is NA.
 const NA_LOW_WORD: u64 = 1954;
 /// NA of doubles: a NaN with R's mark.
@@ -37,6 +39,12 @@ pub enum Data {
         length: u64,
     },
     Real(Vec<f64>),
+    /// The same of doubles: `1:n` where `n` is more than an integer can be.
+    RealSequence {
+        first: f64,
+        step: f64,
+        length: u64,
+    },
     Complex(Vec<(f64, f64)>),
     /// None is NA.
     Text(Vec<Option<Arc<str>>>),
@@ -53,10 +61,22 @@ pub enum Data {
     /// The environments that every R has: `global`, `base`, `empty`, `namespace:stats`.
     Place(Arc<str>),
     Builtin(Arc<str>),
-    /// A closure, byte code, a promise, an external pointer, an S4 object, ...
+    /// One that gets its arguments as they are written, such as `if`.
+    Special(Arc<str>),
+    Closure(Box<Closure>),
+    /// Byte code, a promise, an external pointer, an S4 object, ...
     Opaque(&'static str),
     /// An argument that was left out, as in `x[, 1]`.
     Missing,
+}
+
+/// A function that is written in R. What its body is compiled to is dropped.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Closure {
+    /// [`Data::Missing`] where an argument has no default.
+    pub formals: Vec<Member>,
+    pub body: Value,
+    pub environment: Value,
 }
 
 /// What a pairlist or call holds, with its tag.
@@ -131,7 +151,118 @@ impl Value {
             Data::Integer(numbers) | Data::Logical(numbers) => {
                 Some(numbers.iter().map(widened).collect())
             }
+            Data::Sequence {
+                first,
+                step,
+                length,
+            } if *length <= LONGEST_SEQUENCE => {
+                #[allow(clippy::cast_precision_loss, reason = "the reader keeps them small")]
+                let numbers = places(*length).map(|at| (first + step * at) as f64);
+                Some(numbers.collect())
+            }
+            Data::RealSequence {
+                first,
+                step,
+                length,
+            } if *length <= LONGEST_SEQUENCE => {
+                #[allow(clippy::cast_precision_loss, reason = "below the longest")]
+                let numbers = places(*length).map(|at| first + step * at as f64);
+                Some(numbers.collect())
+            }
             _ => None,
         }
+    }
+
+    /// As integers, if that is what it is: compact or not.
+    pub fn integers(&self) -> Option<Vec<i32>> {
+        match &self.data {
+            Data::Integer(numbers) => Some(numbers.clone()),
+            Data::Sequence {
+                first,
+                step,
+                length,
+            } if *length <= LONGEST_SEQUENCE => places(*length)
+                .map(|at| i32::try_from(first + step * at).ok())
+                .collect(),
+            _ => None,
+        }
+    }
+
+    /// How many elements R says it has.
+    pub fn length(&self) -> u64 {
+        let length = match &self.data {
+            Data::Null => 0,
+            Data::Sequence { length, .. } | Data::RealSequence { length, .. } => return *length,
+            Data::Logical(values) | Data::Integer(values) => values.len(),
+            Data::Real(values) => values.len(),
+            Data::Complex(values) => values.len(),
+            Data::Text(values) => values.len(),
+            Data::Raw(values) => values.len(),
+            Data::List(values) | Data::Expression(values) => values.len(),
+            Data::Pairs(members) | Data::Call(members) => members.len(),
+            _ => 1,
+        };
+        length as u64
+    }
+
+    /// The same value with one attribute more, behind those that it has.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Self>) -> Self {
+        self.attributes.push((name.into(), value.into()));
+        self
+    }
+
+    /// A list with names.
+    pub fn list<'a>(elements: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
+        let (names, values): (Vec<_>, Vec<_>) = elements.into_iter().unzip();
+        Self::from(Data::List(values)).with("names", Self::strings(names))
+    }
+
+    /// A character vector without NA.
+    pub fn strings<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let texts = texts.into_iter().map(|text| Some(text.into()));
+        Data::Text(texts.collect()).into()
+    }
+
+    pub fn symbol(name: &str) -> Self {
+        Data::Symbol(name.into()).into()
+    }
+
+    /// A call, its function and arguments without tags.
+    pub fn call(parts: impl IntoIterator<Item = Self>) -> Self {
+        Data::Call(parts.into_iter().map(Member::from).collect()).into()
+    }
+
+    /// What R would call it, `typeof(value)`.
+    pub fn type_name(&self) -> &'static str {
+        match &self.data {
+            Data::Null => "NULL",
+            Data::Logical(_) => "logical",
+            Data::Integer(_) | Data::Sequence { .. } => "integer",
+            Data::Real(_) | Data::RealSequence { .. } => "double",
+            Data::Complex(_) => "complex",
+            Data::Text(_) => "character",
+            Data::Raw(_) => "raw",
+            Data::List(_) => "list",
+            Data::Expression(_) => "expression",
+            Data::Pairs(_) => "pairlist",
+            Data::Symbol(_) | Data::Missing => "symbol",
+            Data::Call(_) => "language",
+            Data::Environment(_) | Data::Place(_) => "environment",
+            Data::Builtin(_) => "builtin",
+            Data::Special(_) => "special",
+            Data::Closure(_) => "closure",
+            Data::Opaque(kind) => kind,
+        }
+    }
+}
+
+fn places(length: u64) -> impl Iterator<Item = i64> {
+    0..i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+impl From<Value> for Member {
+    fn from(value: Value) -> Self {
+        Self { tag: None, value }
     }
 }
