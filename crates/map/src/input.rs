@@ -9,7 +9,7 @@ mod tests;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -70,6 +70,22 @@ impl fmt::Debug for Place {
     }
 }
 
+/// A data set as it lies there, unpacked.
+pub enum Rows {
+    Csv(Box<dyn Read + Send>),
+    /// With the same columns in all batches.
+    Batches(Box<dyn Iterator<Item = Result<Vec<Column>, InputError>> + Send>),
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Csv(_) => "Csv",
+            Self::Batches(_) => "Batches",
+        })
+    }
+}
+
 /// Why a data set cannot be collected.
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
@@ -81,6 +97,8 @@ pub enum InputError {
     /// A Parquet or Arrow file that is broken, or holds what cannot be used.
     #[error(transparent)]
     Columnar(columnar::Error),
+    #[error("rows are read from CSV, Parquet or Arrow, and not from lines of JSON")]
+    Lines,
     #[error("items that are lines of JSON cannot be had from a file of format {format}")]
     NotLines { format: FileFormat },
 }
@@ -186,6 +204,45 @@ impl Input {
         }
     }
 
+    /// Its rows as they are, for who wants no items of them. What must be read at many
+    /// places may be copied to `scratch` first.
+    pub fn rows(&self, scratch: &Path) -> Result<Rows, InputError> {
+        let found = self.find(FileFormat::Csv)?;
+        match found.format {
+            FileFormat::Csv => {
+                let whole = found.begun.whole();
+                let reader = match found.packing {
+                    Some(packing) => packing.unpack(whole).map_err(InputError::Read)?,
+                    None => whole,
+                };
+                Ok(Rows::Csv(self.watch(reader)))
+            }
+            FileFormat::JsonLines => Err(InputError::Lines),
+            FileFormat::Parquet | FileFormat::Arrow => {
+                let wanted = Wanted {
+                    by: None,
+                    columns: Columns::All,
+                    threads: std::num::NonZeroUsize::MIN,
+                    memory: LEAST_BLOCK,
+                    scratch: scratch.to_owned(),
+                };
+                let open = match found.format {
+                    FileFormat::Arrow => Batches::arrow,
+                    _ => Batches::parquet,
+                };
+                let source = self.source(found.begun, found.packing, &wanted)?;
+                let wanted = columnar::Wanted {
+                    by: None,
+                    columns: Names::All,
+                    limit: LEAST_BLOCK,
+                };
+                let batches = open(&source, &wanted).map_err(of_file)?;
+                let batches = batches.map(|batch| batch.map_err(of_file));
+                Ok(Rows::Batches(Box::new(batches)))
+            }
+        }
+    }
+
     /// Looks at the beginning, and at what is said of it.
     fn find(&self, usual: FileFormat) -> Result<Found, InputError> {
         let begun = Begun::new(self.open().map_err(InputError::Read)?)?;
@@ -246,12 +303,13 @@ impl Input {
     }
 
     /// Reads what must be read at many places: the columns that are wanted.
-    fn batches(
+    fn batches<'p>(
         &self,
         found: Found,
         wanted: &Wanted,
-        progress: &(dyn Fn(u64) + Sync),
-    ) -> Result<impl Iterator<Item = Result<Vec<Column>, Passing>> + Send, InputError> {
+        progress: &'p (dyn Fn(u64) + Sync),
+    ) -> Result<impl Iterator<Item = Result<Vec<Column>, Passing>> + Send + use<'p>, InputError>
+    {
         let open = match found.format {
             FileFormat::Arrow => Batches::arrow,
             _ => Batches::parquet,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::expr::Expr;
 use crate::terms::Terms;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,13 @@ pub struct Model {
     /// The triangle R of the decomposition of the weighted model matrix, `rank` by
     /// `rank`, column by column: what standard errors need. Without it there are none.
     pub triangle: Option<Vec<f64>>,
+    /// What the call gave as `offset`, beside the offsets of the formula.
+    pub offset: Option<Expr>,
+    /// Of the columns of the model matrix that the model was fitted to: what predictions
+    /// of single terms are centred by.
+    pub means: Option<Vec<f64>>,
+    /// Whether the call gave weights.
+    pub weighted: bool,
     pub fit: Fit,
 }
 
@@ -48,6 +56,10 @@ pub enum Family {
     Quasi(Variance),
     QuasiBinomial,
     QuasiPoisson,
+    /// With its theta.
+    NegativeBinomial(f64),
+    /// Not known here; its link is.
+    Other,
 }
 
 /// Of `quasi`.
@@ -113,9 +125,38 @@ pub struct Fit {
     pub converged: bool,
     /// Least, quartiles and largest of the residuals that `summary` prints.
     pub residual_quantiles: Option<[f64; 5]>,
+    /// All residuals, where so few degrees of freedom are left that `summary` prints them.
+    pub few_residuals: Vec<(Arc<str>, f64)>,
+    /// Whether not all prior weights are the same.
+    pub weights_vary: bool,
     /// Of an `lm`, for R squared: sums of squares of fit and residuals, with weights.
     pub sums: Option<Sums>,
     pub warnings: Vec<String>,
+    /// The rows, if the fit was asked to keep them.
+    pub kept: Option<Arc<Kept>>,
+}
+
+/// The rows that a model was fitted to, as numbers: what R's own objects hold of them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Kept {
+    /// Which rows of the data these are; the others were omitted.
+    pub places: Vec<usize>,
+    /// Of the model matrix.
+    pub columns: Vec<Vec<f64>>,
+    /// As the fit has it: a proportion where the data have counts.
+    pub response: Vec<f64>,
+    pub offset: Option<Vec<f64>>,
+    /// Of an `lm` empty if there are none.
+    pub prior_weights: Vec<f64>,
+    /// Of the last step of a `glm`; of an `lm` the prior weights.
+    pub weights: Vec<f64>,
+    /// Working responses of the last step of a `glm`, without the offset.
+    pub working: Vec<f64>,
+    /// Working residuals of a `glm`, plain ones of an `lm`.
+    pub residuals: Vec<f64>,
+    pub fitted: Vec<f64>,
+    /// Linear predictors.
+    pub linear: Vec<f64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -14,6 +14,8 @@ pub enum Error {
     Empty,
     #[error("the header is not UTF-8 text")]
     HeaderNotUtf8,
+    #[error("the header has more than {limit} columns")]
+    TooManyColumns { limit: usize },
     #[error("there is no column {name:?}; there are {}", list(there))]
     NoColumn { name: String, there: Vec<String> },
     #[error("there is no column beside {by:?}, that of the ids")]

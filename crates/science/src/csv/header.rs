@@ -1,6 +1,6 @@
 //! The names of the columns, and where those that are wanted lie in a row.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::record::{End, field};
 use crate::{Error, Problem};
@@ -13,8 +13,16 @@ pub struct Header {
     pub unnamed: usize,
 }
 
+/// More columns are a mistake, or meant to take memory.
+const MOST_COLUMNS: usize = 250_000;
+
 /// The names of a header, as pandas would call the columns.
 pub fn names(header: Vec<Vec<u8>>) -> Result<Vec<String>, Error> {
+    if header.len() > MOST_COLUMNS {
+        return Err(Error::TooManyColumns {
+            limit: MOST_COLUMNS,
+        });
+    }
     let mut names = Vec::with_capacity(header.len());
     for (index, name) in header.into_iter().enumerate() {
         let name = String::from_utf8(name).map_err(|_| Error::HeaderNotUtf8)?;
@@ -26,17 +34,22 @@ pub fn names(header: Vec<Vec<u8>>) -> Result<Vec<String>, Error> {
     }
     // A second `x` becomes `x.1`, unless there is one already.
     let mut taken: HashSet<String> = names.iter().cloned().collect();
-    let mut seen = HashSet::new();
+    // The number that the next of a name tries first: those below it are taken.
+    let mut next: HashMap<String, usize> = HashMap::new();
     for name in &mut names {
-        if seen.insert(name.clone()) {
+        let Some(number) = next.get_mut(name) else {
+            next.insert(name.clone(), 1);
             continue;
-        }
-        // Among one more than are taken, one is free.
-        let mut candidates = (1..=taken.len() + 1).map(|n| format!("{name}.{n}"));
-        let free = candidates.find(|candidate| !taken.contains(candidate));
-        *name = free.expect("there are more candidates than names");
-        taken.insert(name.clone());
-        seen.insert(name.clone());
+        };
+        let free = loop {
+            let candidate = format!("{name}.{number}");
+            *number += 1;
+            if taken.insert(candidate.clone()) {
+                break candidate;
+            }
+        };
+        next.insert(free.clone(), 1);
+        *name = free;
     }
     Ok(names)
 }
@@ -119,6 +132,14 @@ mod tests {
         assert_eq!(named(&["", "id", ""]), ["Unnamed: 0", "id", "Unnamed: 2"]);
         assert_eq!(named(&["x", "x", "x"]), ["x", "x.1", "x.2"]);
         assert_eq!(named(&["x", "y", "y.1", "y"]), ["x", "y", "y.1", "y.2"]);
+        assert_eq!(named(&["y", "y", "y.1"]), ["y", "y.2", "y.1"]);
+    }
+
+    /// Each of them used to be compared with all before it.
+    #[test]
+    fn many_columns_of_one_name_are_named_in_time() {
+        let many = named(&vec!["a"; 200_000]);
+        assert_eq!(many[199_999], "a.199999");
     }
 
     #[test]

@@ -19,5 +19,5 @@ pub use frame::{Field, Frame, Kind, Survey};
 pub use key::Key;
 pub use lines::{Fields, Liner, Looker, OfLine};
 pub use sorter::Sorter;
-pub use value::Value;
+pub use value::{Value, excerpt};
 pub use walk::{Take, Walker};

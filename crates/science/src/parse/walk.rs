@@ -85,6 +85,10 @@ impl<'a, T: Take> Walker<'a, T> {
         }
     }
 
+    pub fn taker(&mut self) -> &mut T {
+        &mut self.take
+    }
+
     /// Sorts the rows of a block into as many partitions as there are empty batches.
     pub fn parse(&mut self, block: &Block, batches: Vec<Batch>) -> Result<Vec<Batch>, BadRow> {
         self.sorter.begin(batches);
