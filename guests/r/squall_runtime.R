@@ -1,12 +1,11 @@
-# Runs functions that are written in R, on R alone: a client of AWS's Runtime API.
-#
-# `_HANDLER` is `file.function`: the file is sourced once, then the function is called
-# for each event. A function whose first argument is called `event` gets the whole
-# event; any other gets the fields of the event as its arguments. One that has an
-# argument called `context` gets that, too. What it returns becomes JSON, and a
-# condition that it does not handle becomes an error as AWS has them.
+# Runs functions that are written in R, on R alone: a client of AWS's Runtime API, for
+# where R cannot be loaded as a library. What handlers are is in `squall_glue.R`.
 
-squall <- new.env()
+squall_files <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[[1]]))
+source(file.path(squall_files, "squall_glue.R"), encoding = "UTF-8")
+
+# As the glue, apart from what a function's file may call as we do.
+local({
 
 # ---- JSON
 
@@ -41,11 +40,12 @@ squall$take <- function(reader, wanted = NULL) {
   token
 }
 
+# `reader$kind` says what came: an array of one number looks like a number in R.
 squall$value <- function(reader) {
   token <- squall$take(reader)
-  switch(substr(token, 1, 1),
+  value <- switch(substr(token, 1, 1),
     "{" = squall$object(reader),
-    "[" = squall$simple(squall$array(reader)),
+    "[" = squall$array(reader),
     "\"" = squall$unescaped(token),
     "t" = TRUE,
     "f" = FALSE,
@@ -53,6 +53,9 @@ squall$value <- function(reader) {
     "]" = , "}" = , "," = , ":" = stop("this is not JSON: ", token, " is out of place"),
     squall$number(token)
   )
+  first <- substr(token, 1, 1)
+  reader$kind <- if (first == "{" && reader$flat) "row" else if (first %in% c("{", "[")) "other" else "scalar"
+  value
 }
 
 squall$number <- function(token) {
@@ -64,6 +67,7 @@ squall$number <- function(token) {
 squall$object <- function(reader) {
   names <- character()
   values <- list()
+  flat <- TRUE
   repeat {
     token <- squall$take(reader)
     if (token == "}" && length(names) == 0) break
@@ -72,38 +76,35 @@ squall$object <- function(reader) {
     names[[length(names) + 1L]] <- squall$unescaped(token)
     # In brackets, because NULL would be no element.
     values[length(names)] <- list(squall$value(reader))
+    flat <- flat && reader$kind == "scalar"
     if (squall$take(reader, c(",", "}")) == "}") break
   }
+  reader$flat <- flat
   structure(values, names = names)
 }
 
 squall$array <- function(reader) {
   values <- list()
+  kinds <- character()
   if (reader$at <= length(reader$tokens) && reader$tokens[[reader$at]] == "]") {
     squall$take(reader)
     return(values)
   }
   repeat {
     values[length(values) + 1L] <- list(squall$value(reader))
-    if (squall$take(reader, c(",", "]")) == "]") return(values)
+    kinds[[length(values)]] <- reader$kind
+    if (squall$take(reader, c(",", "]")) == "]") return(squall$simple(values, kinds))
   }
 }
-
-squall$is_scalar <- function(value) is.null(value) || (is.atomic(value) && length(value) == 1L)
 
 squall$vector <- function(values) {
   values[vapply(values, is.null, TRUE)] <- NA
   unlist(values)
 }
 
-squall$simple <- function(values) {
-  if (length(values) == 0) return(values)
-  if (all(vapply(values, squall$is_scalar, TRUE))) return(squall$vector(values))
-  flat <- function(value) {
-    is.list(value) && !is.data.frame(value) && !is.null(names(value)) &&
-      all(vapply(value, squall$is_scalar, TRUE))
-  }
-  if (!all(vapply(values, flat, TRUE))) return(values)
+squall$simple <- function(values, kinds) {
+  if (all(kinds == "scalar")) return(squall$vector(values))
+  if (!all(kinds == "row")) return(values)
   names <- unique(unlist(lapply(values, names)))
   columns <- lapply(names, function(name) squall$vector(lapply(values, function(row) row[[name]])))
   structure(columns, names = names, row.names = seq_along(values), class = "data.frame")
@@ -136,6 +137,7 @@ squall$escape <- function(text) {
 # JSON of what a function returns. Vectors of length one are scalars, unless they are
 # wrapped in `I()`; numbers keep all their digits; NA is null.
 squall$to_json <- function(value) {
+  if (inherits(value, "POSIXlt")) value <- as.POSIXct(value)
   if (inherits(value, "json")) return(paste(as.character(value), collapse = ""))
   if (is.null(value)) return("null")
   if (is.data.frame(value)) return(paste0("[", paste(squall$rows(value), collapse = ","), "]"))
@@ -144,7 +146,8 @@ squall$to_json <- function(value) {
     if (is.null(names(value))) return(paste0("[", paste(parts, collapse = ","), "]"))
     if (length(value) == 0) return("{}")
     names <- names(value)
-    names[names == ""] <- as.character(which(names == ""))
+    unnamed <- which(names == "")
+    names[unnamed] <- as.character(unnamed)
     return(paste0("{", paste0(squall$quoted(names), ":", parts, collapse = ","), "}"))
   }
   if (is.matrix(value)) {
@@ -187,6 +190,17 @@ squall$scalars <- function(values) {
   )
   if (is.double(values)) missing <- missing | !is.finite(values)
   parts[missing] <- "null"
+  if (is.double(values) && isTRUE(squall$of_map)) squall$floats(parts, values) else parts
+}
+
+# In answers of a map, numbers are told from whole ones, and what JSON cannot write is an
+# object.
+squall$floats <- function(parts, values) {
+  whole <- grepl("^-?[0-9]+$", parts)
+  parts[whole] <- paste0(parts[whole], ".0")
+  parts[is.nan(values)] <- "{\"squall\":\"nan\"}"
+  infinite <- is.infinite(values)
+  parts[infinite] <- ifelse(values[infinite] > 0, "{\"squall\":\"inf\"}", "{\"squall\":\"-inf\"}")
   parts
 }
 
@@ -284,77 +298,6 @@ squall$bytes <- function(connection, count) {
 
 # ---- Invocations
 
-# `file.function`: the file is beside this one, or in the folder that is named.
-squall$load <- function(handler) {
-  dot <- regexpr("\\.[^.]*$", handler)
-  if (dot < 2) squall$fail("Runtime.MalformedHandlerName", "Bad handler '", handler, "': it is not like file.function")
-  file <- paste0(substr(handler, 1, dot - 1), ".R")
-  name <- substr(handler, dot + 1, nchar(handler))
-  if (!file.exists(file)) squall$fail("Runtime.ImportModuleError", "Unable to source '", file, "': there is no such file")
-  source(file, local = globalenv(), encoding = "UTF-8")
-  found <- get0(name, globalenv(), mode = "function", inherits = FALSE)
-  if (is.null(found)) squall$fail("Runtime.HandlerNotFound", "Handler '", name, "' is not a function of '", file, "'")
-  found
-}
-
-squall$fail <- function(kind, ...) {
-  stop(structure(list(message = paste0(...), call = NULL), class = c(kind, "error", "condition")))
-}
-
-squall$call <- function(handler, event, context) {
-  names <- names(formals(args(handler)))
-  arguments <- if (length(names) > 0 && names[[1]] == "event") {
-    list(event = event)
-  } else if (is.list(event) && !is.null(names(event))) {
-    as.list(if ("..." %in% names) event else event[names(event) %in% names])
-  } else if (is.null(event) || length(event) == 0 || length(names) == 0) {
-    list()
-  } else {
-    list(event)
-  }
-  if ("context" %in% names) arguments$context <- context
-  do.call(handler, arguments, quote = TRUE)
-}
-
-squall$context <- function(headers) {
-  deadline <- as.numeric(headers[["lambda-runtime-deadline-ms"]])
-  list(
-    aws_request_id = headers[["lambda-runtime-aws-request-id"]],
-    invoked_function_arn = headers[["lambda-runtime-invoked-function-arn"]],
-    function_name = Sys.getenv("AWS_LAMBDA_FUNCTION_NAME"),
-    function_version = Sys.getenv("AWS_LAMBDA_FUNCTION_VERSION"),
-    memory_limit_in_mb = Sys.getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
-    log_group_name = Sys.getenv("AWS_LAMBDA_LOG_GROUP_NAME"),
-    log_stream_name = Sys.getenv("AWS_LAMBDA_LOG_STREAM_NAME"),
-    get_remaining_time_in_millis = function() max(0, deadline - as.numeric(Sys.time()) * 1000)
-  )
-}
-
-# The value of an expression, or the condition that ended it, with where that was.
-squall$guarded <- function(expression) {
-  calls <- NULL
-  tryCatch(
-    withCallingHandlers(
-      list(value = expression),
-      error = function(condition) calls <<- sys.calls()
-    ),
-    error = function(condition) list(error = squall$error(condition, calls))
-  )
-}
-
-squall$error <- function(condition, calls) {
-  lines <- vapply(as.list(calls), function(call) {
-    paste(trimws(utils::head(deparse(call, nlines = 1L, width.cutoff = 120L), 1)), collapse = "")
-  }, "")
-  # Ours at the top, and R's own for conditions at the end.
-  ours <- grepl("^squall\\$|^(tryCatch|withCallingHandlers|doTryCatch|do\\.call|\\.handleSimpleError|h\\(simpleError)", lines)
-  list(
-    errorMessage = enc2utf8(conditionMessage(condition)),
-    errorType = class(condition)[[1]],
-    stackTrace = I(enc2utf8(as.character(lines[!ours & !grepl("^tryCatch", lines)])))
-  )
-}
-
 squall$report <- function(connection, path, error) {
   message("[ERROR] ", error$errorType, ": ", error$errorMessage)
   for (line in error$stackTrace) message("  ", line)
@@ -362,21 +305,121 @@ squall$report <- function(connection, path, error) {
   squall$request(connection, "POST", path, charToRaw(squall$to_json(error)), kind)
 }
 
-squall$serve <- function(connection, handler) {
+# One step of an invocation whose errors have a name of AWS's.
+squall$step <- function(kind, words, expression) {
+  tryCatch(expression, error = function(condition) {
+    squall$fail(kind, words, ": ", conditionMessage(condition))
+  })
+}
+
+squall$answer <- function(body, meta) {
+  event <- squall$step("Runtime.UnmarshalError", "Unable to unmarshal input", {
+    text <- rawToChar(body)
+    Encoding(text) <- "UTF-8"
+    squall$from_json(text)
+  })
+  # Of a keep-warm schedule, or to see whether the function can be loaded.
+  if (is.list(event) && is.list(event$squall) && !is.null(event$squall$warm)) return(body)
+  if (is.list(event) && is.list(event$squall) && !is.null(event$squall$map)) return(squall$mapped(event, meta))
+  value <- squall$call(event, meta)
+  squall$step("Runtime.MarshalError", "Unable to marshal response", {
+    charToRaw(enc2utf8(squall$to_json(value)))
+  })
+}
+
+# The events of a map, with items as JSON alone: what else there is wants a faster reader.
+squall$mapped <- function(event, meta) {
+  header <- event$squall
+  if (header$map == "describe") {
+    said <- list(item = squall$kind(), formats = I("json"), numpy = FALSE, pandas = FALSE)
+    return(charToRaw(enc2utf8(squall$to_json(list(squall = said)))))
+  }
+  if (header$map != "chunk" || is.null(event$items)) {
+    squall$fail("Squall.BadChunk", "chunks are only read here as JSON that lies in the event")
+  }
+  items <- squall$items(event$items, header)
+  if (length(items) != header$count) squall$fail("Squall.BadChunk", "there are not ", header$count, " items")
+  done <- squall$each(items, header$item, meta)
+  errors <- done$errors
+  parts <- character(length(done$results))
+  for (at in seq_along(parts)) {
+    part <- tryCatch(squall$row_json(done$results[[at]]), error = identity)
+    if (is.character(part)) {
+      parts[[at]] <- part
+    } else {
+      message <- paste0("Unable to marshal response: ", conditionMessage(part))
+      error <- list(place = at - 1L, errorMessage = message, errorType = "Runtime.MarshalError", stackTrace = I(character()))
+      errors[[length(errors) + 1L]] <- error
+      parts[[at]] <- "null"
+    }
+  }
+  pairs <- lapply(errors, function(error) list(error$place, error[names(error) != "place"]))
+  for (error in utils::head(errors, 10L)) {
+    message("[ERROR] item ", error$place, " of ", header$count, ": ", error$errorType, ": ", error$errorMessage)
+  }
+  charToRaw(enc2utf8(paste0(
+    "{\"results\":[", paste(parts, collapse = ","), "],\"errors\":", squall$to_json(pairs),
+    ",\"took\":", squall$to_json(list(wall = done$wall, cpu = done$cpu)), "}"
+  )))
+}
+
+# What has names is a row, a data frame of one row is that row.
+squall$row_json <- function(value) {
+  squall$of_map <- TRUE
+  on.exit(squall$of_map <- FALSE)
+  if (is.data.frame(value) && nrow(value) == 1) return(squall$rows(value))
+  if (is.atomic(value) && !is.null(names(value)) && is.null(dim(value))) value <- as.list(value)
+  squall$to_json(value)
+}
+
+# A row as the object that it was.
+squall$fields <- function(row, frame) {
+  lapply(frame, function(column) if (is.data.frame(column)) squall$fields(row, column) else column[[row]])
+}
+
+squall$items <- function(items, header) {
+  kind <- header$item
+  if (is.data.frame(items)) items <- lapply(seq_len(nrow(items)), squall$fields, items)
+  items <- as.list(items)
+  if (kind == "json") return(items)
+  types <- as.list(header$columns)$type
+  typed <- function(values, type) {
+    values <- unlist(values)
+    switch(type,
+      float = as.numeric(values),
+      int = if (is.null(values)) integer() else values,
+      bool = as.logical(values),
+      as.character(values)
+    )
+  }
+  if (kind == "dict") {
+    return(lapply(items, function(item) {
+      item <- as.list(item)
+      item$values <- typed(item$values, types[[1]])
+      item
+    }))
+  }
+  if (kind != "frame") return(lapply(items, typed, types[[1]]))
+  lapply(items, function(item) {
+    columns <- Map(typed, as.list(item), types)
+    rows <- if (length(columns) > 0) length(columns[[1]]) else 0L
+    structure(columns, names = header$columns$name, row.names = seq_len(rows), class = "data.frame")
+  })
+}
+
+squall$serve <- function(connection) {
   answer <- squall$request(connection, "GET", "invocation/next")
   if (is.null(answer)) quit(status = 0)
   headers <- answer$headers
-  Sys.setenv("_X_AMZN_TRACE_ID" = if (is.null(headers[["lambda-runtime-trace-id"]])) "" else headers[["lambda-runtime-trace-id"]])
-  path <- paste0("invocation/", headers[["lambda-runtime-aws-request-id"]])
-  done <- squall$guarded({
-    text <- rawToChar(answer$body)
-    Encoding(text) <- "UTF-8"
-    event <- squall$from_json(text)
-    # Of a keep-warm schedule, or to see whether the function can be loaded.
-    warms <- is.list(event) && is.list(event$squall) && !is.null(event$squall$warm)
-    value <- if (warms) event else squall$call(handler, event, squall$context(headers))
-    charToRaw(enc2utf8(squall$to_json(value)))
-  })
+  trace <- headers[["lambda-runtime-trace-id"]]
+  Sys.setenv("_X_AMZN_TRACE_ID" = if (is.null(trace)) "" else trace)
+  meta <- list(
+    id = headers[["lambda-runtime-aws-request-id"]],
+    arn = headers[["lambda-runtime-invoked-function-arn"]],
+    deadline = as.numeric(headers[["lambda-runtime-deadline-ms"]])
+  )
+  path <- paste0("invocation/", meta$id)
+  done <- squall$guarded(squall$answer(answer$body, meta))
   flush(stdout())
   if (is.null(done$error)) {
     squall$request(connection, "POST", paste0(path, "/response"), done$value, "Content-Type: application/json")
@@ -385,47 +428,19 @@ squall$serve <- function(connection, handler) {
   }
 }
 
-# Puts an object of S3 into a file, unless that is there; returns the file's name. R has
-# no signatures, curl has.
-squall$get_object <- function(bucket, key, file = file.path("/tmp", basename(key))) {
-  if (file.exists(file)) return(file)
-  region <- Sys.getenv("AWS_REGION", "us-east-1")
-  own <- Sys.getenv("AWS_ENDPOINT_URL_S3", Sys.getenv("AWS_ENDPOINT_URL"))
-  base <- if (nzchar(own)) paste0(own, "/", bucket) else paste0("https://", bucket, ".s3.", region, ".amazonaws.com")
-  part <- tempfile("object-", "/tmp")
-  # Through its input, so that no list of processes shows the keys.
-  options <- c(
-    paste0("url = \"", base, "/", utils::URLencode(key), "\""),
-    paste0("aws-sigv4 = \"aws:amz:", region, ":s3\""),
-    paste0("user = \"", Sys.getenv("AWS_ACCESS_KEY_ID"), ":", Sys.getenv("AWS_SECRET_ACCESS_KEY"), "\""),
-    paste0("header = \"x-amz-security-token: ", Sys.getenv("AWS_SESSION_TOKEN"), "\""),
-    "header = \"x-amz-content-sha256: UNSIGNED-PAYLOAD\"",
-    paste0("output = \"", part, "\""),
-    "fail", "silent", "show-error", "retry = 3", "max-time = 300"
-  )
-  said <- suppressWarnings(system2("curl", c("-K", "-"), input = options, stdout = TRUE, stderr = TRUE))
-  if (!is.null(attr(said, "status"))) {
-    unlink(part)
-    squall$fail("Squall.GetObject", "s3://", bucket, "/", key, " cannot be read: ", paste(said, collapse = " "))
-  }
-  file.rename(part, file)
-  file
-}
-
 squall$main <- function() {
-  # As they happen: nothing here ever comes back to where R would show them.
-  options(warn = 1, encoding = "UTF-8")
   root <- Sys.getenv("LAMBDA_TASK_ROOT", getwd())
-  setwd(root)
-  own <- c(file.path(root, "library"), "/opt/R/library")
-  .libPaths(c(own[dir.exists(own)], .libPaths()))
+  squall$settle(root)
+  squall$prefer(c(file.path(root, "library"), "/opt/r/site-library", "/opt/R/library"))
   connection <- squall$connect()
   loaded <- squall$guarded(squall$load(Sys.getenv("_HANDLER")))
   if (!is.null(loaded$error)) {
     squall$report(connection, "init/error", loaded$error)
     quit(status = 1)
   }
-  repeat squall$serve(connection, loaded$value)
+  repeat squall$serve(connection)
 }
 
 squall$main()
+
+}, envir = list2env(list(squall = squall), parent = baseenv()))

@@ -158,6 +158,7 @@ fn invocation(call: &mut Call<'_>, name: &str, kind: Kind) -> Result<Invocation,
         payload,
         client_context,
         trace_id,
+        tally: None,
     })
 }
 

@@ -83,6 +83,7 @@ impl Wire {
             event_retry: Duration::from_mins(1),
             event_workers: 1,
             python_folders: Vec::new(),
+            r_folders: Vec::new(),
         };
         let store = Arc::new(store);
         let (limit, router) = (100, Arc::new(Routes::none));

@@ -55,22 +55,29 @@ pub const PYTHON_LIBRARY: Files = files![
 ];
 
 /// What makes a package of R files one that Lambda can run. `bootstrap` is a program.
-pub const R_RUNTIME: Files = files!["r": "bootstrap", "squall_runtime.R"];
+pub const R_RUNTIME: Files = files!["r": "bootstrap", "squall_glue.R", "squall_runtime.R"];
 
-/// Writes the clients below `directory` and returns their folder. Functions run
+/// What R's client needs besides this program: the contract of handlers.
+pub const R_GLUE: &str = include_str!("../../../guests/r/squall_glue.R");
+
+/// Writes the clients below `directory`, each into a folder of its own. Functions run
 /// as another user, so the files are readable by all.
 pub(crate) fn install(directory: &Path) -> io::Result<PathBuf> {
-    let folder = directory.join("python");
-    for within in [&folder, &folder.join("squall")] {
+    let (python, r) = (directory.join("python"), directory.join("r"));
+    for within in [&python, &python.join("squall"), &r] {
         fs::create_dir_all(within)?;
         fs::set_permissions(within, fs::Permissions::from_mode(0o755))?;
     }
-    for (path, text) in PYTHON_CLIENT.iter().chain(PYTHON_LIBRARY) {
+    let python_files = PYTHON_CLIENT.iter().chain(PYTHON_LIBRARY);
+    let python_files = python_files.map(|file| (&python, file));
+    for (folder, (path, text)) in python_files.chain(R_RUNTIME.iter().map(|file| (&r, file))) {
+        let program = *path == "bootstrap";
         let path = folder.join(path);
         fs::write(&path, text)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644))?;
+        let mode = if program { 0o755 } else { 0o644 };
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
     }
-    fs::canonicalize(folder)
+    fs::canonicalize(directory)
 }
 
 #[cfg(test)]

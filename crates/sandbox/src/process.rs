@@ -12,10 +12,11 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
 use crate::cgroup::{Cgroup, GroupLimits};
+use crate::client::Client;
 use crate::control::{Control, LogPipe};
 use crate::python::Interpreter;
 use crate::settings::{FunctionFiles, Sandbox};
-use crate::spec::{HelperMessage, JailSpec, Network, Role};
+use crate::spec::{Bind, HelperMessage, JailSpec, Network, Role};
 
 /// How often the removal of a control group is tried while its last process dies.
 const REMOVE_TRIES: u32 = 50;
@@ -165,23 +166,26 @@ impl Drop for Process {
 }
 
 impl Sandbox {
-    /// Starts our Python client as an instance of its own.
-    pub async fn spawn_python(
+    /// Starts a client of ours as an instance of its own.
+    pub async fn spawn_client(
         &self,
-        interpreter: &Interpreter,
+        client: Client<'_>,
         files: &FunctionFiles,
         environment: Vec<(String, String)>,
         network: Network,
     ) -> Result<Process, SandboxError> {
-        let program = self.python_program(interpreter, files, Role::Instance);
+        let program = self.client_program(client, files, Role::Instance)?;
         let spec = self.spec(
             files,
-            Some(interpreter),
+            Some(client),
             Role::Instance,
             network,
             program,
             environment,
         );
+        if !client.is_direct() {
+            return self.start_instance(&spec, files, None).await;
+        }
         let (ours, theirs) = UnixStream::pair().what("make the runtime channel")?;
         let theirs = theirs
             .into_std()
@@ -206,6 +210,24 @@ impl Sandbox {
         self.start_instance(&spec, files, None).await
     }
 
+    /// Starts a program that sees nothing of the machine's system but these files, for
+    /// trying out what is to run elsewhere.
+    pub async fn spawn_bare(
+        &self,
+        program: Vec<String>,
+        files: &FunctionFiles,
+        environment: Vec<(String, String)>,
+        network: Network,
+        shown: Vec<Bind>,
+    ) -> Result<Process, SandboxError> {
+        let mut spec = self.spec(files, None, Role::Instance, network, program, environment);
+        if let Some(root) = &mut spec.root {
+            root.system.clear();
+            root.binds.extend(shown);
+        }
+        self.start_instance(&spec, files, None).await
+    }
+
     /// Runs a program of an interpreter's, with what our Python client sees: for
     /// looking at a package, not for serving with it.
     pub async fn spawn_script(
@@ -219,7 +241,7 @@ impl Sandbox {
         let mut program = vec![interpreter.executable.display().to_string()];
         program.extend(arguments);
         let role = Role::Instance;
-        let python = Some(interpreter);
+        let python = Some(Client::Python(interpreter));
         let spec = self.spec(files, python, role, network, program, environment);
         self.start_instance(&spec, files, None).await
     }

@@ -98,7 +98,7 @@ fn probe(path: &Path) -> Option<Interpreter> {
     })
 }
 
-fn is_system(path: &Path) -> bool {
+pub(crate) fn is_system(path: &Path) -> bool {
     ["/usr", "/bin", "/lib", "/lib64", "/sbin"]
         .iter()
         .any(|system| path.starts_with(system))

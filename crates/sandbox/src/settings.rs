@@ -1,8 +1,8 @@
 //! The sandbox as a whole: what it was told and what the machine gives.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use nix::unistd::Uid;
 
@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::aws_sdk::AwsSdk;
 use crate::cgroup::Cgroups;
+use crate::client::Client;
 use crate::guest;
 use crate::process::SandboxError;
 use crate::python::Interpreter;
@@ -65,7 +66,10 @@ pub struct Sandbox {
 pub(crate) struct Inner {
     pub(crate) settings: SandboxSettings,
     pub(crate) cgroups: Cgroups,
-    guest: PathBuf,
+    /// The folder with a folder of files for each guest.
+    guests: PathBuf,
+    /// A file with this program, made when it is first needed.
+    pub(crate) own_program: OnceLock<PathBuf>,
     drop_to: Option<(u32, u32)>,
     next: AtomicU64,
     /// Who may change control groups now.
@@ -83,9 +87,9 @@ pub struct FunctionFiles {
 
 impl Sandbox {
     pub fn new(settings: SandboxSettings) -> Result<Self, SandboxError> {
-        let guest =
+        let guests =
             guest::install(&settings.guest_directory).map_err(|source| SandboxError::Io {
-                what: "write the runtime client",
+                what: "write the runtime clients",
                 source,
             })?;
         let isolated = settings.isolation == Isolation::Namespaces;
@@ -95,7 +99,8 @@ impl Sandbox {
             inner: Arc::new(Inner {
                 settings,
                 cgroups,
-                guest,
+                guests,
+                own_program: OnceLock::new(),
                 drop_to,
                 next: AtomicU64::new(1),
                 group_turns: Semaphore::new(GROUP_TURNS),
@@ -106,7 +111,7 @@ impl Sandbox {
     /// Puts the AWS SDK for Python in sight of all functions, as AWS does. Copying
     /// it the first time takes a moment.
     pub fn provide(&self, sdk: &AwsSdk) -> Result<(), SandboxError> {
-        sdk.install(&self.inner.guest)
+        sdk.install(&self.inner.guests.join("python"))
             .map_err(|source| SandboxError::Io {
                 what: "copy the AWS SDK for Python",
                 source,
@@ -126,7 +131,7 @@ impl Sandbox {
         self.inner.next.fetch_add(1, Ordering::Relaxed).to_string()
     }
 
-    fn isolated(&self) -> bool {
+    pub(crate) fn isolated(&self) -> bool {
         self.isolation() == Isolation::Namespaces
     }
 
@@ -139,13 +144,24 @@ impl Sandbox {
         }
     }
 
-    /// `LAMBDA_RUNTIME_DIR`
+    /// `LAMBDA_RUNTIME_DIR` of programs, and of Python.
     pub fn runtime_directory(&self) -> PathBuf {
+        self.directory_of(None)
+    }
+
+    /// `LAMBDA_RUNTIME_DIR`
+    pub fn directory_of(&self, client: Option<Client<'_>>) -> PathBuf {
         if self.isolated() {
             RUNTIME.into()
         } else {
-            self.inner.guest.clone()
+            self.guest(client)
         }
+    }
+
+    /// The files of a client; a program that is nobody's sees Python's.
+    fn guest(&self, client: Option<Client<'_>>) -> PathBuf {
+        let folder = client.as_ref().map_or("python", Client::folder);
+        self.inner.guests.join(folder)
     }
 
     /// Where the layers' files are: `/opt`, or without walls each layer's own
@@ -192,13 +208,7 @@ impl Sandbox {
         // sees its own libraries and nothing else, as on AWS.
         program.extend(["-I", "-S", "-B", "-X", "utf8"].map(str::to_owned));
         program.push(text(&self.runtime_directory().join("bootstrap.py")));
-        program.push(
-            match role {
-                Role::Template => "template",
-                Role::Instance => "instance",
-            }
-            .to_owned(),
-        );
+        program.push(role.word().to_owned());
         program.push(text(&self.task_root(files)));
         program.push(join(self.layer_roots(files)));
         program.push(join(self.package_roots()));
@@ -208,14 +218,14 @@ impl Sandbox {
     pub(crate) fn spec(
         &self,
         files: &FunctionFiles,
-        interpreter: Option<&Interpreter>,
+        client: Option<Client<'_>>,
         role: Role,
         network: Network,
         program: Vec<String>,
         environment: Vec<(String, String)>,
     ) -> JailSpec {
         let settings = &self.inner.settings;
-        let root = self.isolated().then(|| self.root(files, interpreter));
+        let root = self.isolated().then(|| self.root(files, client));
         let watched = matches!(self.inner.cgroups, Cgroups::None { .. });
         JailSpec {
             root,
@@ -239,20 +249,15 @@ impl Sandbox {
         }
     }
 
-    fn root(&self, files: &FunctionFiles, interpreter: Option<&Interpreter>) -> RootSpec {
+    fn root(&self, files: &FunctionFiles, client: Option<Client<'_>>) -> RootSpec {
         let bind = |source: &Path, target: &str| Bind {
             source: source.to_owned(),
             target: target.into(),
         };
-        let mut binds = vec![bind(&files.code, TASK), bind(&self.inner.guest, RUNTIME)];
-        for path in interpreter
-            .map(|found| found.prefixes.as_slice())
-            .unwrap_or_default()
-        {
-            binds.push(Bind {
-                source: path.clone(),
-                target: path.clone(),
-            });
+        let mut binds = vec![bind(&files.code, TASK), bind(&self.guest(client), RUNTIME)];
+        if let Some(client) = client {
+            binds.extend(client.binds());
+            binds.extend(self.program_bind(client));
         }
         for (index, path) in self.inner.settings.python_packages.iter().enumerate() {
             binds.push(Bind {

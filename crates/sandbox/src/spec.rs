@@ -70,6 +70,16 @@ pub enum Role {
     Instance,
 }
 
+impl Role {
+    /// How a client is told what it is.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Template => "template",
+            Self::Instance => "instance",
+        }
+    }
+}
+
 /// The first and only word from the helper to the engine before the guest runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

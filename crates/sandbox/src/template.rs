@@ -14,12 +14,12 @@ use tokio::process::Child;
 use tokio::sync::Mutex;
 
 use crate::cgroup::Cgroup;
+use crate::client::Client;
 use crate::control::{Control, LogPipe};
 use crate::filter;
 use crate::process::{
     Process, SandboxError, What, memory_of_tree, pid_of, pidfd_open, remove_later,
 };
-use crate::python::Interpreter;
 use crate::settings::{FunctionFiles, Isolation, Sandbox};
 use crate::spec::{Network, Role};
 
@@ -35,7 +35,7 @@ const FORKS_UNDER_WAY: u32 = 1000;
 const END_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a template says when it has loaded the function, or could not.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Readiness {
     /// `unsafe_to_fork` names what would not survive: threads, or a descriptor.
@@ -67,26 +67,28 @@ struct ForkRequest<'a> {
     filters: &'a [String],
 }
 
-#[derive(Debug, Deserialize)]
+/// What a template answers: with `Forked` comes a handle on the fork.
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum ForkAnswer {
+pub(crate) enum ForkAnswer {
     Forked,
     Failed { reason: String },
 }
 
 impl Sandbox {
     /// Starts a template; it loads the function in the background.
-    pub async fn start_template(
+    pub async fn start_template<'a>(
         &self,
-        interpreter: &Interpreter,
+        client: impl Into<Client<'a>>,
         files: &FunctionFiles,
         environment: Vec<(String, String)>,
         network: Network,
     ) -> Result<Template, SandboxError> {
-        let program = self.python_program(interpreter, files, Role::Template);
+        let client = client.into();
+        let program = self.client_program(client, files, Role::Template)?;
         let spec = self.spec(
             files,
-            Some(interpreter),
+            Some(client),
             Role::Template,
             network,
             program,

@@ -157,6 +157,7 @@ impl Wire {
             event_retry: Duration::from_mins(1),
             event_workers: 1,
             python_folders: Vec::new(),
+            r_folders: Vec::new(),
         };
         let router = Arc::new(Routes::none);
         let buckets = Buckets::open(store.clone(), scope.clone(), 1000, router).unwrap();
