@@ -7,13 +7,15 @@ use std::sync::Arc;
 use aws_wire::error::respond;
 use aws_wire::{Body, body, form};
 use bytes::Bytes;
-use engine::http_apis::{HttpApis, MapTarget};
+use engine::api_keys::ApiKeys;
+use engine::http_apis::{HttpApis, MapTarget, ModelTarget};
 use engine::iam::Iam;
+use engine::usage::Usage;
 use http::{Method, Request, Response, StatusCode};
 use serde_json::Value;
 
 use crate::error::ApiError;
-use crate::{apis, deployments, integrations, routes, stages, tags};
+use crate::{apis, deployments, integrations, keys, plans, routes, stages, tags};
 
 /// What an operation answers: its status, and its members if it has any.
 pub(crate) type Answer = Result<(StatusCode, Value), ApiError>;
@@ -21,16 +23,21 @@ pub(crate) type Answer = Result<(StatusCode, Value), ApiError>;
 /// Says what is wrong with the options of a map. Only the gateway, which serves maps,
 /// knows them.
 pub type MapCheck = fn(&MapTarget) -> Result<(), String>;
+/// The same of a model.
+pub type ModelCheck = fn(&ModelTarget) -> Result<(), String>;
 
 /// What the service stands on.
 #[derive(Debug)]
 pub struct Parts {
     pub apis: Arc<HttpApis>,
+    pub keys: Arc<ApiKeys>,
+    pub usage: Arc<Usage>,
     /// Who may what.
     pub iam: Arc<Iam>,
     /// Where APIs are served, with `{id}` and `{region}` for what differs.
     pub endpoint: String,
     pub check_map: MapCheck,
+    pub check_model: ModelCheck,
 }
 
 /// Answers for `apigateway`.
@@ -79,6 +86,11 @@ impl ApigatewayApi {
         };
         let method = request.method();
         match segments.as_slice() {
+            ["apikeys", rest @ ..] => keys::operation(&call, method, rest).await,
+            ["usageplans", rest @ ..] => plans::operation(&call, method, rest).await,
+            ["tags", arn @ ..] if !arn.is_empty() => {
+                keys::tags(&call, method, &arn.join("/")).await
+            }
             ["v2", "apis"] => apis::all(&call, method).await,
             ["v2", "apis", api] => apis::one(&call, method, api).await,
             ["v2", "apis", api, "cors"] if method == Method::DELETE => {
@@ -115,6 +127,14 @@ pub(crate) struct Call<'a> {
 impl<'a> Call<'a> {
     pub fn apis(&self) -> &'a HttpApis {
         &self.parts.apis
+    }
+
+    pub fn usage(&self) -> &'a Usage {
+        &self.parts.usage
+    }
+
+    pub fn keys(&self) -> &'a ApiKeys {
+        &self.parts.keys
     }
 
     /// All values of one name in the query.

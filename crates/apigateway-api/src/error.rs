@@ -1,7 +1,9 @@
 //! Refusals on the wire: one place says which code and status each has.
 
 use aws_wire::{Body, error};
+use engine::api_keys::ApiKeyError;
 use engine::http_apis::HttpApiError;
+use engine::usage::{PlanError, StoreError};
 use http::{Response, StatusCode};
 
 /// What is refused.
@@ -12,6 +14,26 @@ pub(crate) enum ApiError {
     Invalid(String),
     Denied(String),
     Refused(HttpApiError),
+    Key(ApiKeyError),
+    Plan(PlanError),
+}
+
+impl From<PlanError> for ApiError {
+    fn from(error: PlanError) -> Self {
+        Self::Plan(error)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::Plan(error.into())
+    }
+}
+
+impl From<ApiKeyError> for ApiError {
+    fn from(error: ApiKeyError) -> Self {
+        Self::Key(error)
+    }
 }
 
 impl From<HttpApiError> for ApiError {
@@ -46,19 +68,45 @@ impl ApiError {
                 // AWS has TooManyRequestsException for too many calls only: clients try
                 // again what they get it for.
                 HttpApiError::Invalid(_) | HttpApiError::TooMany { .. } => bad(error.to_string()),
-                HttpApiError::Store(_) | HttpApiError::Random(_) => {
-                    let cause = &error as &dyn std::error::Error;
-                    tracing::error!(error = cause, "an operation on HTTP APIs failed");
-                    (
-                        StatusCode::INTERNAL_SERVER_ERROR,
-                        "InternalServerErrorException",
-                        "Internal server error".to_owned(),
-                    )
+                HttpApiError::Store(_) | HttpApiError::Random(_) => failed(&error),
+            },
+            Self::Plan(error) => match &error {
+                PlanError::NotFound | PlanError::NoKey | PlanError::HasNotKey => (
+                    StatusCode::NOT_FOUND,
+                    "NotFoundException",
+                    error.to_string(),
+                ),
+                PlanError::HasKey | PlanError::TwoPlans(_, _) => {
+                    (StatusCode::CONFLICT, "ConflictException", error.to_string())
                 }
+                PlanError::TooMany(_) | PlanError::Invalid(_) => bad(error.to_string()),
+                PlanError::Store(_) | PlanError::Random(_) => failed(&error),
+            },
+            Self::Key(error) => match &error {
+                ApiKeyError::NotFound => (
+                    StatusCode::NOT_FOUND,
+                    "NotFoundException",
+                    error.to_string(),
+                ),
+                ApiKeyError::AlreadyExists => {
+                    (StatusCode::CONFLICT, "ConflictException", error.to_string())
+                }
+                ApiKeyError::TooMany(_) | ApiKeyError::Invalid(_) => bad(error.to_string()),
+                ApiKeyError::Store(_) | ApiKeyError::Random(_) => failed(&error),
             },
         };
         error::rest_json(status, code, &message, &[])
     }
+}
+
+/// What the client cannot help goes to the log.
+fn failed(error: &(dyn std::error::Error + 'static)) -> (StatusCode, &'static str, String) {
+    tracing::error!(error, "an operation of API Gateway failed");
+    (
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "InternalServerErrorException",
+        "Internal server error".to_owned(),
+    )
 }
 
 fn bad(message: String) -> (StatusCode, &'static str, String) {

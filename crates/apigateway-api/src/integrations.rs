@@ -1,9 +1,10 @@
-//! Integrations on the wire: functions, and Squall's own, maps.
+//! Integrations on the wire: functions, and Squall's own, maps and models.
 
 use std::collections::BTreeMap;
 
 use engine::http_apis::{
-    Integration, IntegrationPatch, IntegrationTarget, MapTarget, NewIntegration, PayloadFormat,
+    Integration, IntegrationPatch, IntegrationTarget, MapTarget, ModelTarget, NewIntegration,
+    PayloadFormat,
 };
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -17,9 +18,13 @@ use crate::paging;
 /// The subtype of integrations that map tables over a function. AWS has none of this
 /// name; there a function stands in its place.
 pub(crate) const MAP: &str = "Squall-Map";
+/// The subtype of integrations that answer with what a model predicts.
+pub(crate) const MODEL: &str = "Squall-Model";
 /// What of the parameters of a map is no option.
 const FUNCTION: &str = "function";
 const QUALIFIER: &str = "qualifier";
+/// What of the parameters of a model is no option.
+const OBJECT: &str = "model";
 
 const LEAST_TIMEOUT: u32 = 50;
 const MOST_TIMEOUT: u32 = 30_000;
@@ -54,11 +59,11 @@ impl Members {
             }
         }
         match self.integration_subtype.as_deref() {
-            None | Some(MAP) => {}
+            None | Some(MAP | MODEL) => {}
             Some(other) => {
                 let shown: String = other.chars().take(100).collect();
                 return Err(ApiError::invalid(format!(
-                    "Squall does not provide the subtype {shown}; it has {MAP}."
+                    "Squall does not provide the subtype {shown}; it has {MAP} and {MODEL}."
                 )));
             }
         }
@@ -108,11 +113,7 @@ impl Members {
 
 /// The map that parameters describe.
 fn read_map(call: &Call<'_>, parameters: BTreeMap<String, String>) -> Result<MapTarget, ApiError> {
-    // As at AWS, an empty text takes a parameter away.
-    let given = parameters
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty());
-    let mut options: BTreeMap<String, String> = given.collect();
+    let mut options = given(parameters);
     let function = required(options.remove(FUNCTION), "requestParameters.function")?;
     let (function, named) = call.named_function(&function)?;
     let qualifier = options.remove(QUALIFIER).map(|text| text.parse());
@@ -128,38 +129,71 @@ fn read_map(call: &Call<'_>, parameters: BTreeMap<String, String>) -> Result<Map
     Ok(map)
 }
 
+/// The model that parameters describe.
+fn read_model(
+    call: &Call<'_>,
+    parameters: BTreeMap<String, String>,
+) -> Result<ModelTarget, ApiError> {
+    let mut options = given(parameters);
+    let uri = required(options.remove(OBJECT), "requestParameters.model")?;
+    let at = ModelTarget::at(&uri).map_err(|error| {
+        ApiError::invalid(format!(
+            "requestParameters.model is s3://BUCKET/KEY: {error}"
+        ))
+    })?;
+    let model = ModelTarget { options, ..at };
+    (call.parts.check_model)(&model).map_err(ApiError::Invalid)?;
+    Ok(model)
+}
+
+/// As at AWS, an empty text takes a parameter away.
+fn given(parameters: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let parameters = parameters.into_iter();
+    parameters.filter(|(_, value)| !value.is_empty()).collect()
+}
+
 fn read_new(call: &Call<'_>) -> Result<NewIntegration, ApiError> {
     let members: Members = call.members()?;
     required(members.integration_type.as_deref(), "integrationType")?;
     members.check()?;
     let payload = members.payload()?;
-    let target = if members.integration_subtype.is_some() {
-        let parameters = members.request_parameters.unwrap_or_default();
-        IntegrationTarget::Map(read_map(call, parameters)?)
-    } else {
-        if members.maps_requests() {
-            return Err(unmapped());
+    let parameters = |members: Members| members.request_parameters.unwrap_or_default();
+    let (description, timeout_ms) = (members.description.clone(), members.timeout_in_millis);
+    let target = match members.integration_subtype.as_deref() {
+        Some(MODEL) => IntegrationTarget::Model(read_model(call, parameters(members))?),
+        Some(_) => IntegrationTarget::Map(read_map(call, parameters(members))?),
+        None => {
+            if members.maps_requests() {
+                return Err(unmapped());
+            }
+            let uri = required(members.integration_uri, "integrationUri")?;
+            let payload = payload.unwrap_or(PayloadFormat::V1);
+            let role = members.credentials_arn;
+            IntegrationTarget::Function(call.function_target(uri, payload, role)?)
         }
-        let uri = required(members.integration_uri, "integrationUri")?;
-        let payload = payload.unwrap_or(PayloadFormat::V1);
-        let role = members.credentials_arn;
-        IntegrationTarget::Function(call.function_target(uri, payload, role)?)
     };
     Ok(NewIntegration {
         target,
-        description: members.description,
-        timeout_ms: members.timeout_in_millis,
+        description,
+        timeout_ms,
     })
 }
 
-fn read_patch(call: &Call<'_>, is_map: bool) -> Result<IntegrationPatch, ApiError> {
+fn read_patch(call: &Call<'_>, there: &IntegrationTarget) -> Result<IntegrationPatch, ApiError> {
     let members: Members = call.members()?;
     members.check()?;
     let payload = members.payload()?;
-    if members.maps_requests() && !is_map {
-        return Err(unmapped());
+    let (mut map, mut model) = (None, None);
+    match (there, members.request_parameters.clone()) {
+        (IntegrationTarget::Map(_), Some(parameters)) => map = Some(read_map(call, parameters)?),
+        (IntegrationTarget::Model(_), Some(parameters)) => {
+            model = Some(read_model(call, parameters)?);
+        }
+        (IntegrationTarget::Function(_), Some(_)) if members.maps_requests() => {
+            return Err(unmapped());
+        }
+        _ => {}
     }
-    let parameters = members.request_parameters.filter(|_| is_map);
     let uri = members.integration_uri.map(|uri| {
         let (function, qualifier) = call.function(&uri)?;
         Ok::<_, ApiError>((uri, function, qualifier))
@@ -168,9 +202,8 @@ fn read_patch(call: &Call<'_>, is_map: bool) -> Result<IntegrationPatch, ApiErro
         uri: uri.transpose()?,
         payload,
         role: members.credentials_arn,
-        map: parameters
-            .map(|parameters| read_map(call, parameters))
-            .transpose()?,
+        map,
+        model,
         description: members.description,
         timeout_ms: members.timeout_in_millis,
     })
@@ -207,9 +240,7 @@ pub(crate) async fn operation(
         (&Method::PATCH, [id]) => {
             let id = part_id("Integration", id)?;
             let entry = apis.api(&api)?;
-            let target = &entry.api.integration(&id)?.target;
-            let is_map = matches!(target, IntegrationTarget::Map(_));
-            let patch = read_patch(call, is_map)?;
+            let patch = read_patch(call, &entry.api.integration(&id)?.target)?;
             let integration = apis.update_integration(&api, &id, patch).await?;
             Ok((StatusCode::OK, show(&integration)))
         }
@@ -239,17 +270,17 @@ fn show(integration: &Integration) -> Value {
             }
         }
         IntegrationTarget::Map(map) => {
-            shown["integrationSubtype"] = MAP.into();
-            shown["payloadFormatVersion"] = "1.0".into();
             let mut parameters = map.options.clone();
             parameters.insert(FUNCTION.to_owned(), map.function.to_string());
             if let Some(qualifier) = &map.qualifier {
                 parameters.insert(QUALIFIER.to_owned(), qualifier.to_string());
             }
-            shown["requestParameters"] = json!(parameters);
-            if let Some(millis) = integration.timeout_ms {
-                shown["timeoutInMillis"] = millis.into();
-            }
+            show_own(&mut shown, MAP, &parameters, integration.timeout_ms);
+        }
+        IntegrationTarget::Model(model) => {
+            let mut parameters = model.options.clone();
+            parameters.insert(OBJECT.to_owned(), model.uri());
+            show_own(&mut shown, MODEL, &parameters, integration.timeout_ms);
         }
     }
     if let Some(description) = &integration.description {
@@ -259,4 +290,19 @@ fn show(integration: &Integration) -> Value {
         shown["apiGatewayManaged"] = true.into();
     }
     shown
+}
+
+/// An integration of Squall's own.
+fn show_own(
+    shown: &mut Value,
+    subtype: &str,
+    parameters: &BTreeMap<String, String>,
+    timeout_ms: Option<u32>,
+) {
+    shown["integrationSubtype"] = subtype.into();
+    shown["payloadFormatVersion"] = "1.0".into();
+    shown["requestParameters"] = json!(parameters);
+    if let Some(millis) = timeout_ms {
+        shown["timeoutInMillis"] = millis.into();
+    }
 }

@@ -3,7 +3,9 @@
 //! gateway's.
 //!
 //! [`api`] finds out which operation is asked for; `apis`, `routes`, `integrations`,
-//! `stages`, `deployments` and `tags` have one each of the families of operations;
+//! `stages`, `deployments` and `tags` have one each of the families of operations, `keys`
+//! and `plans` those of API keys and usage plans, which belong to the first version of
+//! the protocol and change things by `patch`;
 //! `members` reads and checks what they bring; `permit` asks whether a role may;
 //! `error` is what is refused.
 
@@ -12,9 +14,12 @@ mod apis;
 mod deployments;
 mod error;
 mod integrations;
+mod keys;
 mod members;
 mod paging;
+mod patch;
 mod permit;
+mod plans;
 mod routes;
 mod stages;
 mod tags;

@@ -3,6 +3,7 @@
 
 use aws_wire::sigv4::Identity;
 use bytes::Bytes;
+use engine::http_apis::ModelTarget;
 use engine::iam::{Ask, Iam, request_context};
 use http::Request;
 use policy::Context;
@@ -35,8 +36,8 @@ impl ApigatewayApi {
         asker.ask(&action, &resource, &context)?;
 
         let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
-        // Who gives an integration a role, or a function to map over, must be allowed
-        // to use them: through the gateway it would else reach what it may not.
+        // Who gives an integration a role, a function to map over or a model must be
+        // allowed to use them: through the gateway it would else reach what it may not.
         if let Some(role) = body["credentialsArn"].as_str() {
             let context = context.clone().with("iam:PassedToService", SERVICE);
             asker.ask("iam:PassRole", role, &context)?;
@@ -45,6 +46,11 @@ impl ApigatewayApi {
         if let Some(mapped) = mapped.and_then(|text| text.parse::<FunctionRef>().ok()) {
             let arn = scope.function_arn(&mapped.name);
             asker.ask("lambda:InvokeFunction", &arn, &context)?;
+        }
+        let model = body["requestParameters"]["model"].as_str();
+        if let Some(model) = model.and_then(|uri| ModelTarget::at(uri).ok()) {
+            let arn = format!("arn:aws:s3:::{}/{}", model.bucket, model.key);
+            asker.ask("s3:GetObject", &arn, &context)?;
         }
         Ok(())
     }

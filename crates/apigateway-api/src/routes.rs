@@ -1,4 +1,4 @@
-//! Routes on the wire.
+//! Routes on the wire. Unlike AWS's, routes of HTTP APIs may ask for API keys here.
 
 use engine::http_apis::{NewRoute, PartId, Route, RoutePatch};
 use http::{Method, StatusCode};
@@ -30,11 +30,6 @@ impl Members {
         if !open || self.authorizer_id.is_some() {
             return Err(ApiError::invalid(
                 "Squall does not provide authorization of routes yet: authorizationType is NONE.",
-            ));
-        }
-        if self.api_key_required == Some(true) {
-            return Err(ApiError::invalid(
-                "apiKeyRequired is not supported for HTTP APIs",
             ));
         }
         Ok(())
@@ -76,6 +71,7 @@ pub(crate) async fn operation(
                 key: read_key(&required(members.route_key, "routeKey")?)?,
                 target,
                 operation_name: members.operation_name,
+                key_required: members.api_key_required == Some(true),
             };
             let route = apis.create_route(&api, new).await?;
             Ok((StatusCode::CREATED, show(&route)))
@@ -93,6 +89,7 @@ pub(crate) async fn operation(
                 key: members.route_key.as_deref().map(read_key).transpose()?,
                 target,
                 operation_name: members.operation_name,
+                key_required: members.api_key_required,
             };
             let id = part_id("Route", id)?;
             let route = apis.update_route(&api, &id, patch).await?;
@@ -108,7 +105,7 @@ pub(crate) async fn operation(
 
 fn show(route: &Route) -> Value {
     let mut shown = json!({
-        "apiKeyRequired": false,
+        "apiKeyRequired": route.key_required,
         "authorizationType": "NONE",
         "routeId": route.id,
         "routeKey": route.key,

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use aws_wire::sigv4::{Identity, Principal};
 use bytes::Bytes;
-use engine::http_apis::{HttpApis, MapTarget};
+use engine::api_keys::ApiKeys;
+use engine::http_apis::{HttpApis, MapTarget, ModelTarget};
 use engine::iam::{Iam, NewRole};
+use engine::usage::Usage;
 use http::{Method, Request};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -38,12 +40,21 @@ fn service() -> Service {
         Some(size) if size == "0" => Err("chunksize is 0".to_owned()),
         _ => Ok(()),
     };
+    let check_model = |model: &ModelTarget| match model.options.get("threshold") {
+        Some(threshold) if threshold == "2" => Err("threshold is 2".to_owned()),
+        _ => Ok(()),
+    };
+    let keys = Arc::new(ApiKeys::open(Arc::clone(&store), scope.clone()).unwrap());
+    let usage = Usage::open(Arc::clone(&store), scope.clone(), Arc::clone(&keys)).unwrap();
     Service {
         api: ApigatewayApi::new(Parts {
             apis: Arc::new(HttpApis::open(store, scope).unwrap()),
+            keys,
+            usage: Arc::new(usage),
             iam: Arc::clone(&iam),
             endpoint: "http://{id}.execute-api.{region}.localhost:80".to_owned(),
             check_map,
+            check_model,
         }),
         iam,
         caller: None,
@@ -198,6 +209,51 @@ async fn a_map_keeps_its_options_and_is_checked() {
 }
 
 #[tokio::test]
+async fn a_model_is_read_from_its_parameters() {
+    let service = service();
+    service.shop().await;
+    let path = "/v2/apis/shop/integrations";
+    let model = |parameters: Value| {
+        json!({
+            "integrationType": "AWS_PROXY",
+            "integrationSubtype": "Squall-Model",
+            "requestParameters": parameters,
+        })
+    };
+    let given = json!({ "model": "s3://models/a/b.rds", "threshold": "0.5", "type": "" });
+    let made = service.post(path, model(given)).await;
+    let kept = json!({ "model": "s3://models/a/b.rds", "threshold": "0.5" });
+    assert_eq!(made["requestParameters"], kept);
+    assert_eq!(made["integrationSubtype"], "Squall-Model");
+    let bad = (400, "BadRequestException".to_owned());
+    for parameters in [
+        json!({}),
+        json!({ "model": "models/a.rds" }),
+        json!({ "model": "s3://models" }),
+        json!({ "model": "s3://Models/a.rds" }),
+        json!({ "model": "s3://models/a.rds", "threshold": "2" }),
+    ] {
+        let refused = service.refused(Method::POST, path, model(parameters.clone()));
+        assert_eq!(refused.await, bad, "{parameters}");
+    }
+    let one = format!("{path}/{}", made["integrationId"].as_str().unwrap());
+    let other = json!({ "requestParameters": { "model": "s3://models/other.rds" } });
+    let (status, _, changed) = service.call(Method::PATCH, &one, other.clone()).await;
+    assert_eq!(
+        (status, &changed["requestParameters"]),
+        (200, &other["requestParameters"])
+    );
+    // One of a model becomes none of a function.
+    let function = json!({ "integrationUri": FUNCTION });
+    assert_eq!(service.refused(Method::PATCH, &one, function).await, bad);
+    // A timeout changes alone.
+    let patience = json!({ "timeoutInMillis": 100 });
+    let (_, _, changed) = service.call(Method::PATCH, &one, patience).await;
+    assert_eq!(changed["timeoutInMillis"], 100);
+    assert_eq!(changed["requestParameters"], other["requestParameters"]);
+}
+
+#[tokio::test]
 async fn what_would_be_passed_over_is_refused() {
     let service = service();
     service.shop().await;
@@ -210,7 +266,6 @@ async fn what_would_be_passed_over_is_refused() {
     for (path, body) in [
         (routes, with(route(), "authorizationType", json!("AWS_IAM"))),
         (routes, with(route(), "authorizerId", json!("abc"))),
-        (routes, with(route(), "apiKeyRequired", json!(true))),
         (
             integrations,
             with(proxy(FUNCTION), "connectionType", json!("VPC_LINK")),
@@ -289,6 +344,11 @@ async fn a_role_is_held_to_its_policies() {
         "integrationSubtype": "Squall-Map",
         "requestParameters": { "function": "f" },
     });
+    let predicted = json!({
+        "integrationType": "AWS_PROXY",
+        "integrationSubtype": "Squall-Model",
+        "requestParameters": { "model": "s3://secret/m.rds" },
+    });
     for (method, path, body) in [
         (Method::GET, "/v2/apis", Value::Null),
         (Method::DELETE, "/v2/apis/shop", Value::Null),
@@ -296,6 +356,7 @@ async fn a_role_is_held_to_its_policies() {
         (Method::DELETE, "/v2/apis/sho%70", Value::Null),
         (Method::POST, "/v2/apis/shop/integrations", passed),
         (Method::POST, "/v2/apis/shop/integrations", mapped),
+        (Method::POST, "/v2/apis/shop/integrations", predicted),
     ] {
         let refused = service.refused(method, path, body).await;
         assert_eq!(refused, (403, "AccessDeniedException".to_owned()), "{path}");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::{Arc, OnceLock};
 
-use sandbox::{FunctionFiles, Interpreter, Sandbox};
+use sandbox::{Client, FunctionFiles, Interpreter, RHome, Sandbox};
 use store::{Store, UnpackLimits};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -40,6 +40,7 @@ pub(crate) struct Context {
     /// Held while a function is loaded.
     pub(crate) loads: Semaphore,
     interpreters: OnceLock<Vec<Interpreter>>,
+    r: OnceLock<Vec<RHome>>,
     /// Set once, right after this: the catalog asks back which runtimes there are.
     catalog: OnceLock<Catalog>,
 }
@@ -62,6 +63,7 @@ impl Context {
             doors,
             loads: Semaphore::new(cpus * LOADS_PER_CPU),
             interpreters: OnceLock::new(),
+            r: OnceLock::new(),
             catalog: OnceLock::new(),
         }
     }
@@ -100,28 +102,54 @@ impl Context {
         })
     }
 
-    pub(crate) fn interpreter(&self, minor: u8) -> Option<&Interpreter> {
-        self.interpreters()
-            .iter()
-            .find(|found| found.minor == minor)
+    /// The machine's R's, looked for once. Blocks the first time.
+    pub(crate) fn r(&self) -> &[RHome] {
+        self.r
+            .get_or_init(|| sandbox::find_r(&self.settings.r_folders))
+    }
+
+    /// What runs functions of a runtime, if that is ours and there.
+    pub(crate) fn client(&self, runtime: Runtime) -> Option<Client<'_>> {
+        let is_wanted = |r: &&RHome, minor: Option<u8>| match minor {
+            Some(minor) => (r.major, r.minor) == (4, minor),
+            None => true,
+        };
+        match runtime {
+            Runtime::Python(minor) => {
+                let found = self.interpreters().iter().find(|own| own.minor == minor);
+                found.map(Client::from)
+            }
+            Runtime::R(minor) => {
+                let found = self.r().iter().find(|r| is_wanted(r, minor));
+                found.map(Client::from)
+            }
+            Runtime::Provided | Runtime::ProvidedAl2 | Runtime::ProvidedAl2023 => None,
+        }
     }
 
     /// Whether a runtime can be run here; the text is for the client.
     pub(crate) fn check_runtime(&self, runtime: Runtime) -> Result<(), String> {
-        let Runtime::Python(minor) = runtime else {
-            return Ok(());
-        };
-        if self.interpreter(minor).is_some() {
+        if !runtime.is_ours() || self.client(runtime).is_some() {
             return Ok(());
         }
-        let there: Vec<String> = self
-            .interpreters()
-            .iter()
-            .map(|found| format!("python3.{}", found.minor))
-            .chain(["provided", "provided.al2", "provided.al2023"].map(str::to_owned))
+        let pythons = self.interpreters().iter();
+        let pythons = pythons.map(|found| Runtime::Python(found.minor));
+        let r = self.r().iter().filter(|found| found.major == 4);
+        let r = r.map(|found| Runtime::R(Some(found.minor)));
+        let any_r = (!self.r().is_empty()).then_some(Runtime::R(None));
+        let provided = [
+            Runtime::Provided,
+            Runtime::ProvidedAl2,
+            Runtime::ProvidedAl2023,
+        ];
+        let there: Vec<String> = pythons
+            .chain(any_r)
+            .chain(r)
+            .chain(provided)
+            .map(|runtime| runtime.to_string())
             .collect();
         Err(format!(
-            "python3.{minor} is not installed on this machine; runtimes that are: {}",
+            "{runtime} is not installed on this machine; runtimes that are: {}",
             there.join(", ")
         ))
     }
@@ -159,9 +187,9 @@ impl Context {
         &self,
         version: &FunctionVersion,
         files: &FunctionFiles,
-        interpreter: Option<&Interpreter>,
+        client: Option<Client<'_>>,
     ) -> BTreeMap<String, String> {
-        environment::of_version(version, &self.settings, &self.sandbox, files, interpreter)
+        environment::of_version(version, &self.settings, &self.sandbox, files, client)
     }
 
     /// Has the API served inside a function's own network, until what is

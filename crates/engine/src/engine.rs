@@ -119,6 +119,12 @@ impl Engine {
         self.inner.context.check_runtime(runtime)
     }
 
+    /// The versions of R on this machine, such as `4.2.2`.
+    pub fn r_versions(&self) -> Vec<String> {
+        let found = self.inner.context.r().iter();
+        found.map(|r| r.version.clone()).collect()
+    }
+
     /// The versions of the interpreters on this machine, such as `3.11.7`.
     pub fn python_versions(&self) -> Vec<String> {
         let found = self.inner.context.interpreters();

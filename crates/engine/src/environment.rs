@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use sandbox::{FunctionFiles, Interpreter, Sandbox};
+use sandbox::{Client, FunctionFiles, Sandbox};
 use types::FunctionVersion;
 
 use crate::settings::EngineSettings;
@@ -14,12 +14,17 @@ pub(crate) fn of_version(
     settings: &EngineSettings,
     sandbox: &Sandbox,
     files: &FunctionFiles,
-    interpreter: Option<&Interpreter>,
+    client: Option<Client<'_>>,
 ) -> BTreeMap<String, String> {
     let region = settings.scope.region.to_string();
-    let interpreter_folder = interpreter
-        .and_then(|found| found.executable.parent())
+    let programs = client
+        .and_then(|client| client.programs())
         .map_or(String::new(), |folder| format!("{}:", folder.display()));
+    // Where layers of R packages have the libraries that those need.
+    let more_libraries = match client {
+        Some(Client::R(_)) => ":/opt/r/lib",
+        Some(Client::Python(_)) | None => "",
+    };
     let fixed = [
         ("AWS_DEFAULT_REGION", region.clone()),
         ("AWS_ENDPOINT_URL", endpoint(settings.api)),
@@ -39,7 +44,7 @@ pub(crate) fn of_version(
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".to_owned()),
         (
             "LAMBDA_RUNTIME_DIR",
-            sandbox.runtime_directory().display().to_string(),
+            sandbox.directory_of(client).display().to_string(),
         ),
         (
             "LAMBDA_TASK_ROOT",
@@ -48,11 +53,11 @@ pub(crate) fn of_version(
         ("LANG", "en_US.UTF-8".to_owned()),
         (
             "LD_LIBRARY_PATH",
-            "/var/task:/var/task/lib:/opt/lib".to_owned(),
+            format!("/var/task:/var/task/lib:/opt/lib{more_libraries}"),
         ),
         (
             "PATH",
-            format!("{interpreter_folder}/usr/local/bin:/usr/bin:/bin:/opt/bin"),
+            format!("{programs}/usr/local/bin:/usr/bin:/bin:/opt/bin"),
         ),
         ("TZ", ":UTC".to_owned()),
         ("_HANDLER", version.handler.clone()),

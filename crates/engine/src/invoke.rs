@@ -383,6 +383,9 @@ impl Engine {
             }
         };
         let billed_ms = billed(run.duration);
+        if let Some(tally) = &invocation.tally {
+            tally.add_invocation(version.memory_mb, billed_ms);
+        }
         run.log.end(
             request_id,
             &Report {

@@ -6,6 +6,8 @@
 //! it; [`runtime_api`] that conversation over HTTP; [`events`] the asynchronous
 //! queue. [`Engine`] ties them together and is what the layers above see.
 
+pub mod api_keys;
+mod book;
 pub mod catalog;
 mod concurrency;
 mod context;
@@ -25,6 +27,7 @@ mod listing;
 pub mod parameters;
 mod runtime_api;
 mod settings;
+pub mod usage;
 
 pub use context::Door;
 pub use engine::{Engine, StartError};

@@ -25,4 +25,6 @@ pub struct EngineSettings {
     pub event_workers: usize,
     /// Folders in which Python interpreters are looked for, in order of preference.
     pub python_folders: Vec<PathBuf>,
+    /// The same for R.
+    pub r_folders: Vec<PathBuf>,
 }

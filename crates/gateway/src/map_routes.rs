@@ -1,5 +1,6 @@
-//! Routes of type map over the engine in this process: which route a request is for,
-//! whether a page of another origin may ask, and whether the answer is waited for.
+//! Routes over the engine in this process: which route a request is for, whether a page
+//! of another origin may ask, and, of those of type map, whether the answer is waited
+//! for.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -16,8 +17,10 @@ use map::run::{Broken, NoExchange};
 use types::{Architecture, FunctionName, FunctionVersion, Qualifier, RequestId};
 
 use crate::cors;
-use crate::map_service::{Call, Facts, Functions, Jobs, MapService, Refusal};
-use crate::routes::{Route, Routes};
+use crate::map_service::{Call, Facts, Functions, Jobs, MapRoute, MapService, Refusal};
+use crate::model_routes::EngineModels;
+use crate::model_service::ModelCall;
+use crate::routes::{Route, RouteTo, Routes};
 
 /// The service of the engine in this process, and its jobs. Nothing is handed over by
 /// a bucket here: what an instance can hold can be sent to it.
@@ -30,6 +33,7 @@ pub struct MapRoutes {
     routes: Arc<Routes>,
     service: EngineMap,
     jobs: EngineJobs,
+    models: EngineModels,
 }
 
 /// A route that a request is for.
@@ -46,29 +50,66 @@ pub struct Found {
 pub enum GivenUp {
     Stalled,
     Broken,
-    TooLarge,
+    TooLarge {
+        limit: u64,
+    },
     /// There was no memory for it.
     Busy,
 }
 
 impl Found {
+    /// Whether its body is taken as a whole, and handed to [`MapRoutes::predict`].
+    pub fn is_model(&self) -> bool {
+        matches!(self.route.to, RouteTo::Model(_))
+    }
+
+    /// What every answer has.
+    fn finish(&self, parts: &Parts, mut response: Response<Body>) -> Response<Body> {
+        let headers = response.headers_mut();
+        let id = self.request_id.to_string();
+        let id = HeaderValue::from_str(&id).expect("a UUID is a valid header value");
+        headers.insert("x-amzn-requestid", id);
+        if let Some(rules) = &self.route.cors() {
+            cors::decorate(rules, parts, headers);
+        }
+        if parts.method == Method::HEAD {
+            *response.body_mut() = body::empty();
+        }
+        response
+    }
+
+    fn preflight(&self, parts: &Parts) -> Option<Response<Body>> {
+        let rules = self.route.cors()?;
+        cors::is_preflight(parts).then(|| {
+            let mut response = Response::new(body::empty());
+            *response.headers_mut() = cors::preflight(&rules, parts);
+            response
+        })
+    }
+
     /// The answer to a request whose body was given up.
     pub fn refuse(&self, why: GivenUp) -> Response<Body> {
         let refusal = match why {
             GivenUp::Stalled => Refusal::Stalled,
             // A body that is read as it comes is never more than there is room for.
-            GivenUp::Broken | GivenUp::TooLarge | GivenUp::Busy => Refusal::Broken,
+            GivenUp::Broken | GivenUp::TooLarge { .. } | GivenUp::Busy => Refusal::Broken,
         };
         refusal.respond(self.request_id)
     }
 }
 
 impl MapRoutes {
-    pub fn new(routes: Arc<Routes>, service: EngineMap, jobs: EngineJobs) -> Self {
+    pub fn new(
+        routes: Arc<Routes>,
+        service: EngineMap,
+        jobs: EngineJobs,
+        models: EngineModels,
+    ) -> Self {
         Self {
             routes,
             service,
             jobs,
+            models,
         }
     }
 
@@ -82,41 +123,70 @@ impl MapRoutes {
         })
     }
 
+    /// Hands a request to the model of its route.
+    pub async fn predict(
+        &self,
+        found: &Found,
+        parts: &Parts,
+        body: Result<Bytes, GivenUp>,
+    ) -> Response<Body> {
+        let RouteTo::Model(route) = &found.route.to else {
+            return found.refuse(GivenUp::Broken);
+        };
+        if let Some(response) = found.preflight(parts) {
+            return response;
+        }
+        let call = ModelCall {
+            parts,
+            route,
+            request_id: found.request_id,
+            tally: None,
+        };
+        let rules = found.route.cors();
+        let answer = self
+            .models
+            .handle(&call, rules.as_ref(), &found.below, body);
+        found.finish(parts, answer.await)
+    }
+
+    /// Hands a request to the map of its route.
     pub async fn handle<B>(&self, found: &Found, parts: &Parts, body: B) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes, Error = io::Error> + Send + Unpin,
     {
-        let rules = found.route.cors();
-        if let Some(rules) = &rules
-            && cors::is_preflight(parts)
-        {
-            let mut response = Response::new(body::empty());
-            *response.headers_mut() = cors::preflight(rules, parts);
+        let RouteTo::Map(route) = &found.route.to else {
+            return found.refuse(GivenUp::Broken);
+        };
+        if let Some(response) = found.preflight(parts) {
             return response;
         }
-        if cors::is_stranger(rules.as_ref(), parts) {
+        self.map(found, route, parts, body).await
+    }
+
+    async fn map<B>(
+        &self,
+        found: &Found,
+        route: &MapRoute,
+        parts: &Parts,
+        body: B,
+    ) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes, Error = io::Error> + Send + Unpin,
+    {
+        if cors::is_stranger(found.route.cors().as_ref(), parts) {
             return Refusal::Stranger.respond(found.request_id);
         }
         let call = Call {
             parts,
-            route: &found.route.map,
+            route,
             base: found.route.path.as_str(),
             place: found.route.path.as_str(),
             request_id: found.request_id,
             time: None,
+            tally: None,
         };
-        let mut response = serve(&self.service, &self.jobs, &call, &found.below, body).await;
-        let headers = response.headers_mut();
-        let id = found.request_id.to_string();
-        let id = HeaderValue::from_str(&id).expect("a UUID is a valid header value");
-        headers.insert("x-amzn-requestid", id);
-        if let Some(rules) = &rules {
-            cors::decorate(rules, parts, headers);
-        }
-        if parts.method == Method::HEAD {
-            *response.body_mut() = body::empty();
-        }
-        response
+        let answer = serve(&self.service, &self.jobs, &call, &found.below, body);
+        found.finish(parts, answer.await)
     }
 }
 

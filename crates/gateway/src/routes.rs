@@ -12,6 +12,7 @@ use store::{Change, Store, StoreError};
 use tokio::sync::Mutex;
 
 use crate::map_service::MapRoute;
+use crate::model_service::ModelRoute;
 
 /// Their kind among the documents of the store.
 const DOCUMENTS: &str = "route";
@@ -101,23 +102,23 @@ impl From<RoutePath> for String {
     }
 }
 
-/// A path and what serves it. By now that is always a map.
+/// A path and what serves it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     pub path: RoutePath,
-    #[serde(rename = "type")]
-    pub kind: RouteKind,
     #[serde(flatten)]
-    pub map: MapRoute,
+    pub to: RouteTo,
     /// Origins whose pages may call it from browsers; `*` is any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cors: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RouteKind {
-    Map,
+/// Where a route leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum RouteTo {
+    Map(MapRoute),
+    Model(ModelRoute),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -135,39 +136,52 @@ pub enum RouteError {
 impl Route {
     /// Reads one as it is sent, with nothing in it that means nothing.
     pub fn parse(text: &[u8]) -> Result<Self, RouteError> {
-        const FIELDS: [&str; 6] = ["path", "type", "function", "qualifier", "options", "cors"];
+        const MAP: &[&str] = &["path", "type", "function", "qualifier", "options", "cors"];
+        const MODEL: &[&str] = &["path", "type", "model", "options", "cors"];
         let bad = |error: serde_json::Error| RouteError::Bad(format!("this is no route: {error}"));
         let object: serde_json::Map<_, _> = serde_json::from_slice(text).map_err(bad)?;
-        if let Some(field) = object.keys().find(|key| !FIELDS.contains(&key.as_str())) {
-            let fields = FIELDS.join(", ");
+        let is_model = object.get("type").is_some_and(|kind| kind == "model");
+        let fields = if is_model { MODEL } else { MAP };
+        if let Some(field) = object.keys().find(|key| !fields.contains(&key.as_str())) {
+            let fields = fields.join(", ");
             let message = format!("a route has no field {field:?}; it has {fields}");
             return Err(RouteError::Bad(message));
         }
         let route: Self = serde_json::from_value(object.into()).map_err(bad)?;
-        route.map.check().map_err(RouteError::Bad)?;
+        if let RouteTo::Map(map) = &route.to {
+            map.check().map_err(RouteError::Bad)?;
+        }
         Ok(route)
     }
 
     /// The rules for browsers that its origins stand for.
     pub(crate) fn cors(&self) -> Option<Cors> {
-        let list = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
-        (!self.cors.is_empty()).then(|| Cors {
-            allow_origins: Some(self.cors.clone()),
-            allow_methods: list(&["PUT", "POST", "GET", "DELETE"]),
-            allow_headers: list(&["*"]),
-            expose_headers: list(&[
-                "location",
-                "preference-applied",
-                "retry-after",
-                "server-timing",
-                "squall-failed",
-                "squall-invocations",
-                "squall-items",
-            ]),
-            max_age: Some(600),
-            allow_credentials: None,
-        })
+        rules_of(&self.cors)
     }
+}
+
+/// The rules for browsers that some origins stand for; none, if there are none.
+pub(crate) fn rules_of(origins: &[String]) -> Option<Cors> {
+    let list = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
+    (!origins.is_empty()).then(|| Cors {
+        allow_origins: Some(origins.to_vec()),
+        allow_methods: list(&["PUT", "POST", "GET", "DELETE"]),
+        allow_headers: list(&["*"]),
+        expose_headers: list(&[
+            "location",
+            "preference-applied",
+            "retry-after",
+            "server-timing",
+            "squall-failed",
+            "squall-invocations",
+            "squall-items",
+            "x-amzn-requestid",
+            "x-squall-model-error",
+            "x-squall-model-version",
+        ]),
+        max_age: Some(600),
+        allow_credentials: None,
+    })
 }
 
 /// All routes.
@@ -309,7 +323,10 @@ mod tests {
         routes.put(route("/a", "g")).await.unwrap();
         let found = |routes: &Routes, path| {
             let (route, below) = routes.find(path)?;
-            Some(format!("{} {} {below}", route.path, route.map.function))
+            let RouteTo::Map(map) = &route.to else {
+                panic!("all are maps");
+            };
+            Some(format!("{} {} {below}", route.path, map.function))
         };
         let expected = [
             ("/", "/ f "),
@@ -337,6 +354,17 @@ mod tests {
     }
 
     #[test]
+    fn a_route_is_kept_as_it_was_sent() {
+        for text in [
+            r#"{"path":"/","type":"map","function":"f","options":{"chunksize":"5"}}"#,
+            r#"{"path":"/a","type":"model","model":"s3://bucket/a/b.rds","options":{"threshold":"0.5"},"cors":["*"]}"#,
+        ] {
+            let route = Route::parse(text.as_bytes()).unwrap();
+            assert_eq!(serde_json::to_string(&route).unwrap(), text);
+        }
+    }
+
+    #[test]
     fn a_route_with_a_mistake_is_refused_with_its_name() {
         for (text, word) in [
             ("[]", "no route"),
@@ -358,6 +386,23 @@ mod tests {
             (
                 r#"{"path":"/","type":"map","function":"f","options":{"by":"id"}}"#,
                 "\"by\"",
+            ),
+            (r#"{"path":"/","type":"model"}"#, "model"),
+            (
+                r#"{"path":"/","type":"model","model":"x.rds"}"#,
+                "s3://BUCKET/KEY",
+            ),
+            (
+                r#"{"path":"/","type":"model","model":"s3://bucket/"}"#,
+                "1024 bytes",
+            ),
+            (
+                r#"{"path":"/","type":"model","model":"s3://bucket/k","function":"f"}"#,
+                "function",
+            ),
+            (
+                r#"{"path":"/","type":"model","model":"s3://bucket/k","options":{"level":"95"}}"#,
+                "between 0 and 1",
             ),
         ] {
             let said = Route::parse(text.as_bytes()).unwrap_err().to_string();

@@ -8,7 +8,7 @@ use aws_wire::sigv4::Verifier;
 use aws_wire::{Body, error};
 use buckets::Buckets;
 use engine::Engine;
-use gateway::{Gateway, GivenUp, HttpApiGateway, Looked, MapRoutes, Website};
+use gateway::{Found, Gateway, GivenUp, HttpApiGateway, Looked, MapRoutes, Website};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 
@@ -63,12 +63,15 @@ impl GatewayPort {
             let response = self.websites.handle(&head).await;
             return rest.settle(response, refuse).await;
         }
-        if let Some(looked) = self.apis.look(&head) {
+        if let Some(looked) = self.apis.look(&head).await {
             return self.handle_api(looked, head, body).await;
         }
         if !self.gateway.is_for(&head)
             && let Some(route) = self.routes.find(&head)
         {
+            if route.is_model() {
+                return self.predict(&route, head, body).await;
+            }
             // A table may be larger than memory: it is read as it comes.
             let (pieces, rest) = body.pieces();
             let response = Box::pin(self.routes.handle(&route, &head, pieces)).await;
@@ -84,6 +87,20 @@ impl GatewayPort {
         let response = self.gateway.handle(request).await;
         drop(body.reserved);
         response
+    }
+
+    async fn predict(&self, route: &Found, head: Parts, body: Unread<'_>) -> Response<Body> {
+        match body.whole(self.body_bytes).await {
+            Ok(body) => {
+                let response = self.routes.predict(route, &head, Ok(body.bytes)).await;
+                drop(body.reserved);
+                response
+            }
+            Err(refusal) => {
+                let why = Err(give_up(refusal));
+                refusal.mark(self.routes.predict(route, &head, why).await)
+            }
+        }
     }
 
     /// A request to an HTTP API, be it there or not.
@@ -117,7 +134,7 @@ impl GatewayPort {
 fn give_up(refusal: Refusal) -> GivenUp {
     match refusal {
         Refusal::Stalled => GivenUp::Stalled,
-        Refusal::TooLarge { .. } => GivenUp::TooLarge,
+        Refusal::TooLarge { limit, .. } => GivenUp::TooLarge { limit },
         Refusal::Busy => GivenUp::Busy,
         Refusal::Broken => GivenUp::Broken,
     }

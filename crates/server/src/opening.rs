@@ -211,6 +211,7 @@ pub(crate) fn engine_settings(settings: &Settings, api: SocketAddr) -> EngineSet
         event_retry: Duration::from_secs(config.event_retry_seconds),
         event_workers: config.event_workers,
         python_folders: config.python_folders.clone(),
+        r_folders: config.r_folders.clone(),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod check;
 mod deliveries;
+mod keys;
 mod routes;
 mod schedules;
 mod usage;
@@ -17,6 +18,8 @@ use aws_wire::{Body, error};
 use buckets::Buckets;
 use bytes::Bytes;
 use engine::Engine;
+use engine::api_keys::ApiKeys;
+use engine::usage::Usage;
 use gateway::Routes;
 use http::{Method, Request, Response, StatusCode};
 use rules::Rules;
@@ -39,6 +42,8 @@ pub(crate) struct Parts {
     pub buckets: Buckets,
     pub store: Arc<Store>,
     pub routes: Arc<Routes>,
+    pub keys: Arc<ApiKeys>,
+    pub usage: Arc<Usage>,
     pub requests: Arc<Requests>,
     /// When what takes long must stop.
     pub end: CancellationToken,
@@ -122,6 +127,10 @@ impl OwnPages {
                 let Parts { store, engine, .. } = &self.parts;
                 usage::page(store, engine, request.uri().query()).await
             }
+            (&Method::GET, "/_squall/usage/keys") => {
+                let Parts { usage, keys, .. } = &self.parts;
+                keys::page(usage, keys, request.uri().query()).await
+            }
             (&Method::GET, "/_squall/schedules") => Ok(schedules::list(&self.parts.rules)),
             (&Method::POST, "/_squall/schedules/run") => {
                 schedules::run(&self.parts.rules, request.body()).await
@@ -178,6 +187,7 @@ impl OwnPages {
         let mut info = self.about.clone();
         info["uptime_seconds"] = self.started.elapsed().as_secs().into();
         info["python_versions"] = json!(self.parts.engine.python_versions());
+        info["r_versions"] = json!(self.parts.engine.r_versions());
         answer(&info)
     }
 

@@ -2,17 +2,20 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use account_api::AccountApi;
 use apigateway_api::ApigatewayApi;
 use aws_wire::sigv4::{Credentials, Verifier};
 use buckets::Buckets;
+use engine::api_keys::ApiKeys;
 use engine::http_apis::HttpApis;
 use engine::iam::Iam;
 use engine::parameters::Parameters;
+use engine::usage::Usage;
 use engine::{Door, Engine};
 use events_api::EventsApi;
-use gateway::{EngineJobs, EngineMap, HttpApiGateway, MapRoutes, Routes};
+use gateway::{EngineJobs, EngineMap, EngineModels, HttpApiGateway, MapRoutes, Routes};
 use lambda_api::LambdaApi;
 use logs_api::LogsApi;
 use rules::Rules;
@@ -51,6 +54,8 @@ pub struct Running {
     iam: Arc<Iam>,
     parameters: Arc<Parameters>,
     apis: Arc<HttpApis>,
+    keys: Arc<ApiKeys>,
+    usage: Arc<Usage>,
     store: Arc<Store>,
     routes: Arc<Routes>,
     map: EngineMap,
@@ -72,6 +77,11 @@ impl Server {
         let iam = Arc::new(iam);
         let (documents, scope) = (store.clone(), settings.scope.clone());
         let apis = opening::stored("HTTP APIs", move || HttpApis::open(documents, scope)).await?;
+        let (documents, scope) = (store.clone(), settings.scope.clone());
+        let keys = opening::stored("API keys", move || ApiKeys::open(documents, scope)).await?;
+        let keys = Arc::new(keys);
+        let (metered, scope, known) = (store.clone(), settings.scope.clone(), keys.clone());
+        let usage = opening::stored("usage", move || Usage::open(metered, scope, known)).await?;
         let parameters = opening::parameters(&settings, &store).await?;
         let rules = opening::rules(&settings, &store).await?;
         let buckets = opening::buckets(&settings, &store, &rules).await?;
@@ -101,6 +111,8 @@ impl Server {
             iam,
             parameters,
             apis: Arc::new(apis),
+            keys,
+            usage: Arc::new(usage),
             store,
             routes,
             map,
@@ -156,6 +168,8 @@ impl Running {
             buckets: self.buckets.clone(),
             store: self.store.clone(),
             routes: self.routes.clone(),
+            keys: self.keys.clone(),
+            usage: self.usage.clone(),
             requests: requests.clone(),
             end: self.connections.end(),
         };
@@ -168,9 +182,12 @@ impl Running {
             account: AccountApi::new(self.iam.clone()),
             apigateway: ApigatewayApi::new(apigateway_api::Parts {
                 apis: self.apis.clone(),
+                keys: self.keys.clone(),
+                usage: self.usage.clone(),
                 iam: self.iam.clone(),
                 endpoint: opening::api_endpoint(&self.address),
                 check_map: gateway::check_map,
+                check_model: gateway::check_model,
             }),
             events: EventsApi::new(self.rules.clone()).with_iam(self.iam.clone()),
             s3,
@@ -178,9 +195,19 @@ impl Running {
             own: OwnPages::new(parts, settings, &self.address, &self.isolation),
         });
         let buckets = self.buckets.clone();
-        let routes = MapRoutes::new(self.routes.clone(), self.map.clone(), self.jobs.clone());
+        let models = EngineModels::new(self.buckets.clone());
         let (map, jobs) = (self.map.clone(), self.jobs.clone());
-        let apis = HttpApiGateway::new(self.engine.clone(), self.apis.clone(), map, jobs);
+        let routes = MapRoutes::new(self.routes.clone(), map, jobs, models.clone());
+        let (map, jobs) = (self.map.clone(), self.jobs.clone());
+        let apis = HttpApiGateway::new(
+            self.engine.clone(),
+            self.apis.clone(),
+            self.keys.clone(),
+            self.usage.clone(),
+            map,
+            jobs,
+            models,
+        );
         let gateway_port = GatewayPort::new(
             &self.engine,
             buckets,
@@ -194,6 +221,7 @@ impl Running {
         self.connections.serve(gateway, Arc::new(gateway_port));
         serve_inside(&self.connections, &self.engine, api_port);
         run_by_the_clock(&self.connections, &self.rules, &self.buckets);
+        fold_usage(&self.connections, &self.usage);
         let going_on = self.jobs.start().await;
         going_on.map_err(|source| StartError::Stored {
             what: "jobs",
@@ -218,6 +246,8 @@ impl Running {
         self.iam.drain().await;
         self.parameters.drain().await;
         self.apis.drain().await;
+        self.keys.drain().await;
+        self.usage.drain().await;
         self.store.close().await;
         tracing::info!("stopped");
     }
@@ -247,6 +277,22 @@ fn run_by_the_clock(connections: &Connections, rules: &Arc<Rules>, buckets: &Buc
                 }
             }
             clock.sleep_until(now.plus_millis(EXPIRY_MILLIS)).await;
+        }
+    });
+}
+
+/// How often it is looked whether the journal of usage has grown long.
+const FOLD_EVERY: Duration = Duration::from_secs(10);
+
+/// Keeps the journal of usage short.
+fn fold_usage(connections: &Connections, usage: &Arc<Usage>) {
+    let usage = usage.clone();
+    connections.run(async move {
+        loop {
+            tokio::time::sleep(FOLD_EVERY).await;
+            if usage.is_long() {
+                usage.fold().await;
+            }
         }
     });
 }

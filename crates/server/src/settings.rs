@@ -43,6 +43,8 @@ pub struct Flags {
     pub clock: Option<ClockKind>,
     /// Where this machine keeps Python interpreters; searched after the configured folders.
     pub machine_python_folders: Vec<PathBuf>,
+    /// The same for R.
+    pub machine_r_folders: Vec<PathBuf>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +130,7 @@ fn apply(config: &mut Config, flags: Flags) {
     set(&mut config.durability, flags.durability);
     set(&mut config.clock, flags.clock);
     config.python_folders.extend(flags.machine_python_folders);
+    config.r_folders.extend(flags.machine_r_folders);
 }
 
 /// What single values cannot show to be wrong.

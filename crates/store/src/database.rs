@@ -19,7 +19,7 @@ const READERS: usize = 4;
 
 /// What brings a database from each version of the schema to the next one. A
 /// new database goes through all of them, so that there is one way only.
-const STEPS: [&str; 3] = [INVOCATIONS, OBJECTS, ANSWERS];
+const STEPS: [&str; 4] = [INVOCATIONS, OBJECTS, ANSWERS, METERS];
 
 /// Version 1: the control plane's documents, events and records.
 const INVOCATIONS: &str = "
@@ -152,8 +152,24 @@ const ANSWERS: &str = "
     ALTER TABLE records ADD COLUMN answer_bytes INTEGER NOT NULL DEFAULT 0;
 ";
 
+/// Version 4: what was used, by whom and on which day.
+const METERS: &str = "
+    CREATE TABLE meters (
+        meter TEXT NOT NULL,
+        day INTEGER NOT NULL,
+        requests INTEGER NOT NULL,
+        errors INTEGER NOT NULL,
+        memory_ms INTEGER NOT NULL,
+        invocations INTEGER NOT NULL,
+        rows INTEGER NOT NULL,
+        bytes_in INTEGER NOT NULL,
+        bytes_out INTEGER NOT NULL,
+        PRIMARY KEY (meter, day)
+    ) WITHOUT ROWID;
+";
+
 /// The version of the schema that this program knows.
-pub(crate) const SCHEMA_VERSION: i64 = 3;
+pub(crate) const SCHEMA_VERSION: i64 = 4;
 
 /// Opens the connection that writes, and brings the schema up to date.
 pub(crate) fn open_writer(dir: &Path) -> Result<Connection, OpenError> {

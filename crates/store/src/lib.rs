@@ -10,6 +10,7 @@ pub mod jobs;
 mod deliveries;
 mod documents;
 mod events;
+mod meters;
 mod objects;
 mod records;
 
@@ -37,6 +38,7 @@ pub use logs::{
     LogCursor, LogError, LogEvent, LogGroup, LogLine, LogPage, LogQuery, LogStream, Logs,
     StreamOrder,
 };
+pub use meters::{Amounts, Meters, Reading};
 pub use objects::{
     Announcement, BucketId, BucketRow, BucketSize, CausedEvents, CheckProgress, CheckReport,
     Committed, Content, ContentHash, ContentReader, ContentWriter, Damage, Found, ListMark,

@@ -17,6 +17,7 @@ use crate::files::{Root, blocking, make_dir, make_private};
 use crate::ledger::Ledger;
 use crate::lock;
 use crate::logs::Logs;
+use crate::meters::Meters;
 use crate::objects::{Objects, Shelf};
 use crate::packages::Packages;
 use crate::records::{Pruner, Records};
@@ -42,6 +43,7 @@ pub struct Store {
     events: Events,
     objects: Objects,
     deliveries: Deliveries,
+    meters: Meters,
     records: Records,
     logs: Logs,
     shelf: Arc<Shelf>,
@@ -86,16 +88,17 @@ impl Store {
             events.clone(),
         );
         Ok(Self {
-            root,
             documents: Documents::new(reader.clone(), Arc::clone(&writer)),
             blobs,
             packages,
             events,
             objects,
             deliveries: Deliveries::new(reader.clone(), Arc::clone(&writer)),
+            meters: Meters::open(&root, reader.clone(), Arc::clone(&writer))?,
             records: Records::new(reader, Arc::clone(&writer), keep),
             logs,
             shelf,
+            root,
             writer,
             lock: Mutex::new(Some(lock)),
         })
@@ -128,6 +131,10 @@ impl Store {
 
     pub fn deliveries(&self) -> &Deliveries {
         &self.deliveries
+    }
+
+    pub fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     pub fn records(&self) -> &Records {

@@ -120,15 +120,17 @@ pub struct VpcConfig {
 pub enum Runtime {
     /// `python3.MINOR`
     Python(u8),
+    /// `r`, whichever there is, or `r4.MINOR`. AWS has none of them.
+    R(Option<u8>),
     Provided,
     ProvidedAl2,
     ProvidedAl2023,
 }
 
 impl Runtime {
-    /// The interpreter is ours to start; otherwise the package brings `bootstrap`.
-    pub fn is_python(self) -> bool {
-        matches!(self, Self::Python(_))
+    /// The language is ours to start; otherwise the package brings `bootstrap`.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Python(_) | Self::R(_))
     }
 }
 
@@ -140,20 +142,26 @@ impl FromStr for Runtime {
             "provided" => Ok(Self::Provided),
             "provided.al2" => Ok(Self::ProvidedAl2),
             "provided.al2023" => Ok(Self::ProvidedAl2023),
-            _ => text
-                .strip_prefix("python3.")
-                .filter(|minor| !minor.starts_with('0') && !minor.starts_with('+'))
-                .and_then(|minor| minor.parse().ok())
+            "r" => Ok(Self::R(None)),
+            _ => minor_of(text, "python3.")
                 .map(Self::Python)
+                .or_else(|| minor_of(text, "r4.").map(|minor| Self::R(Some(minor))))
                 .ok_or_else(|| {
                     BadName::new(
                         "runtime",
                         text,
-                        "use python3.N, provided, provided.al2 or provided.al2023",
+                        "use python3.N, r, r4.N, provided, provided.al2 or provided.al2023",
                     )
                 }),
         }
     }
+}
+
+/// The 11 of `python3.11`, in its one spelling.
+fn minor_of(text: &str, prefix: &str) -> Option<u8> {
+    let minor = text.strip_prefix(prefix)?;
+    let number: u8 = minor.parse().ok()?;
+    (number.to_string() == minor).then_some(number)
 }
 
 impl TryFrom<String> for Runtime {
@@ -174,6 +182,8 @@ impl fmt::Display for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Python(minor) => write!(f, "python3.{minor}"),
+            Self::R(None) => f.write_str("r"),
+            Self::R(Some(minor)) => write!(f, "r4.{minor}"),
             Self::Provided => f.write_str("provided"),
             Self::ProvidedAl2 => f.write_str("provided.al2"),
             Self::ProvidedAl2023 => f.write_str("provided.al2023"),
@@ -303,7 +313,15 @@ mod tests {
 
     #[test]
     fn runtimes_have_one_spelling() {
-        for text in ["python3.11", "python3.9", "provided", "provided.al2023"] {
+        for text in [
+            "python3.11",
+            "python3.9",
+            "r",
+            "r4.0",
+            "r4.2",
+            "provided",
+            "provided.al2023",
+        ] {
             assert_eq!(text.parse::<Runtime>().unwrap().to_string(), text);
         }
         for bad in [
@@ -312,6 +330,11 @@ mod tests {
             "python3.",
             "python3.+1",
             "python3.011",
+            "R",
+            "r4",
+            "r4.",
+            "r3.6",
+            "r4.02",
             "node20",
         ] {
             assert!(bad.parse::<Runtime>().is_err(), "{bad}");

@@ -2,10 +2,12 @@
 //! engine or AWS stands.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::names::{FunctionName, Qualifier, RequestId, Version};
+use crate::tally::Tally;
 
 /// A request to run a function once and wait for its answer.
 #[derive(Debug, Clone)]
@@ -18,6 +20,8 @@ pub struct Invocation {
     pub client_context: Option<String>,
     /// X-Ray header, handed through.
     pub trace_id: Option<String>,
+    /// On which it is put what the invocation used.
+    pub tally: Option<Arc<Tally>>,
 }
 
 impl Invocation {
@@ -29,6 +33,7 @@ impl Invocation {
             payload: payload.into(),
             client_context: None,
             trace_id: None,
+            tally: None,
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod names;
 pub mod object;
 pub mod table;
+pub mod tally;
 pub mod time;
 
 pub use arn::{FunctionRef, LayerVersionArn, Scope};
@@ -27,4 +28,5 @@ pub use names::{
     AccountId, AliasName, BadName, FunctionName, LayerName, Qualifier, Region, RequestId, Version,
 };
 pub use object::{BucketName, ObjectKey, VersionId};
+pub use tally::{Tallied, Tally};
 pub use time::Timestamp;

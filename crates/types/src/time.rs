@@ -19,6 +19,13 @@ impl Timestamp {
         Self(self.0.saturating_add(millis))
     }
 
+    /// The beginning, in UTC, of a day such as `2026-11-21`.
+    pub fn of_day(text: &str) -> Option<Self> {
+        let day: jiff::civil::Date = text.parse().ok()?;
+        let midnight = day.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(Self(midnight.timestamp().as_millisecond()))
+    }
+
     /// `2026-11-21T02:37:16.123+0000`, the form of `LastModified`.
     pub fn lambda_form(self) -> String {
         self.civil()

@@ -61,6 +61,8 @@ const DEFAULT_MAX_RETRIES: u32 = 2;
 
 /// The minor versions of Python 3 to look for when all runtimes are listed.
 const PYTHON_MINORS: std::ops::RangeInclusive<u8> = 6..=30;
+/// The same of R 4.
+const R_MINORS: std::ops::RangeInclusive<u8> = 0..=30;
 
 /// Says whether the machine can run a runtime; the text of a refusal is for the
 /// client and names the runtimes that are there.
@@ -198,7 +200,9 @@ impl Catalog {
             Runtime::ProvidedAl2,
             Runtime::ProvidedAl2023,
         ];
-        let all = pythons.chain(provided);
+        let r = [Runtime::R(None)].into_iter();
+        let r = r.chain(R_MINORS.map(|minor| Runtime::R(Some(minor))));
+        let all = pythons.chain(r).chain(provided);
         all.filter(|runtime| (self.inner.check_runtime)(*runtime).is_ok())
             .collect()
     }

@@ -47,6 +47,7 @@ pub(super) async fn run(engine: &Engine, turns: &Turns, event: Event) {
             payload: details.payload.clone(),
             client_context: details.client_context.clone(),
             trace_id: details.trace_id.clone(),
+            tally: None,
         })
         .await;
     let end = match outcome {

@@ -60,6 +60,7 @@ impl Bench {
             event_retry: Duration::from_mins(1),
             event_workers: 0,
             python_folders: Vec::new(),
+            r_folders: Vec::new(),
         };
         let iam = Iam::open(store.clone(), scope.clone()).unwrap();
         let buckets = Buckets::open(store.clone(), scope, 100, Arc::new(Routes::none)).unwrap();

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sandbox::spec::Network;
-use sandbox::{FunctionFiles, Interpreter, Process};
+use sandbox::{Client, FunctionFiles, Process};
 use serde_json::json;
 use tokio_util::sync::DropGuard;
-use types::{FunctionVersion, Runtime, Timestamp};
+use types::{FunctionVersion, Timestamp};
 
 use super::template_slot::{Start, TemplateSlot};
 use crate::context::Context;
@@ -28,8 +28,8 @@ pub(super) async fn instance(
 ) -> Result<Instance, StartFailure> {
     let begun = Instant::now();
     let stream = log_stream(version.version);
-    let made = if version.runtime.is_python() {
-        python(version, slot, context, &stream).await?
+    let made = if version.runtime.is_ours() {
+        ours(version, slot, context, &stream).await?
     } else {
         program(version, slot, context, &stream).await?
     };
@@ -57,7 +57,7 @@ struct Made {
     init_log: Vec<u8>,
 }
 
-async fn python(
+async fn ours(
     version: &FunctionVersion,
     slot: &TemplateSlot,
     context: &Arc<Context>,
@@ -67,7 +67,12 @@ async fn python(
     // function's own hand: once more with a new one.
     for attempt in 0..2 {
         let Start::Fork(template) = slot.get(version, context).await? else {
-            return spawned_python(version, slot, context, stream).await;
+            let client = client(version, context)?;
+            return if client.is_direct() {
+                spawned(client, version, slot, context, stream).await
+            } else {
+                program(version, slot, context, stream).await
+            };
         };
         match template.fork(&environment::of_instance(stream)).await {
             Ok(mut process) => {
@@ -90,20 +95,20 @@ async fn python(
     unreachable!("the second attempt returns")
 }
 
-async fn spawned_python(
+async fn spawned(
+    client: Client<'_>,
     version: &FunctionVersion,
     slot: &TemplateSlot,
     context: &Arc<Context>,
     stream: &str,
 ) -> Result<Made, StartFailure> {
     let files = slot.files(version, context).await?;
-    let interpreter = interpreter(version, context)?;
     let _load = context.loads.acquire().await;
-    let environment = whole_environment(version, slot, context, &files, Some(interpreter), stream);
+    let environment = whole_environment(version, slot, context, &files, Some(client), stream);
     let network = slot.network(context, &[]);
     let mut process = context
         .sandbox
-        .spawn_python(interpreter, &files, environment, network)
+        .spawn_client(client, &files, environment, network)
         .await
         .map_err(Failure::from)?;
     let doors = context.open_doors(process.listeners.drain(..)).await;
@@ -120,7 +125,8 @@ async fn spawned_python(
     .await
 }
 
-/// A package with a `bootstrap` that speaks the Runtime API itself.
+/// A package with a `bootstrap` that speaks the Runtime API itself, or a client of ours
+/// that does.
 async fn program(
     version: &FunctionVersion,
     slot: &TemplateSlot,
@@ -128,20 +134,19 @@ async fn program(
     stream: &str,
 ) -> Result<Made, StartFailure> {
     let files = slot.files(version, context).await?;
-    let bootstrap = bootstrap(context, &files)?;
+    let start = match context.client(version.runtime) {
+        Some(client) => Program::Client(client),
+        None => Program::Bootstrap(bootstrap(context, &files)?),
+    };
     let _load = context.loads.acquire().await;
-    let mut environment = whole_environment(version, slot, context, &files, None, stream);
+    let mut environment = whole_environment(version, slot, context, &files, start.client(), stream);
     if slot.is_isolated() && context.sandbox.isolation() == sandbox::Isolation::Namespaces {
         environment.push((
             "AWS_LAMBDA_RUNTIME_API".to_owned(),
             format!("127.0.0.1:{ISOLATED_RUNTIME_PORT}"),
         ));
         let network = slot.network(context, &[ISOLATED_RUNTIME_PORT]);
-        let mut process = context
-            .sandbox
-            .spawn_program(vec![bootstrap], &files, environment, network)
-            .await
-            .map_err(Failure::from)?;
+        let mut process = start.spawn(context, &files, environment, network).await?;
         let runtime = process
             .listeners
             .pop()
@@ -162,11 +167,9 @@ async fn program(
     environment.push(("AWS_LAMBDA_RUNTIME_API".to_owned(), address.to_string()));
     let (check, root) = PeerCheck::tree();
     let api = RuntimeApi::serve(listener, check);
-    let process = context
-        .sandbox
-        .spawn_program(vec![bootstrap], &files, environment, Network::Host)
-        .await
-        .map_err(Failure::from)?;
+    let process = start
+        .spawn(context, &files, environment, Network::Host)
+        .await?;
     let _ = root.send(Some(process.pid()));
     let limit = context.settings.init_timeout;
     loaded(process, Channel::Http(api), vec![], limit).await
@@ -195,17 +198,51 @@ async fn loaded(
     }
 }
 
-pub(super) fn interpreter<'a>(
+/// What speaks the Runtime API.
+enum Program<'a> {
+    /// Of the package, or of a layer.
+    Bootstrap(String),
+    Client(Client<'a>),
+}
+
+impl<'a> Program<'a> {
+    fn client(&self) -> Option<Client<'a>> {
+        match self {
+            Self::Bootstrap(_) => None,
+            Self::Client(client) => Some(*client),
+        }
+    }
+
+    async fn spawn(
+        self,
+        context: &Context,
+        files: &FunctionFiles,
+        environment: Vec<(String, String)>,
+        network: Network,
+    ) -> Result<Process, Failure> {
+        let sandbox = &context.sandbox;
+        let spawned = match self {
+            Self::Bootstrap(program) => {
+                let program = vec![program];
+                sandbox
+                    .spawn_program(program, files, environment, network)
+                    .await
+            }
+            Self::Client(client) => {
+                sandbox
+                    .spawn_client(client, files, environment, network)
+                    .await
+            }
+        };
+        spawned.map_err(Failure::from)
+    }
+}
+
+pub(super) fn client<'a>(
     version: &FunctionVersion,
     context: &'a Context,
-) -> Result<&'a Interpreter, Failure> {
-    let Runtime::Python(minor) = version.runtime else {
-        return Err(Failure::Sandbox(format!(
-            "{} has no interpreter",
-            version.runtime
-        )));
-    };
-    context.interpreter(minor).ok_or_else(|| {
+) -> Result<Client<'a>, Failure> {
+    context.client(version.runtime).ok_or_else(|| {
         let reason = context
             .check_runtime(version.runtime)
             .err()
@@ -219,11 +256,11 @@ fn whole_environment(
     slot: &TemplateSlot,
     context: &Context,
     files: &FunctionFiles,
-    interpreter: Option<&Interpreter>,
+    client: Option<Client<'_>>,
     stream: &str,
 ) -> Vec<(String, String)> {
     let mut environment: BTreeMap<String, String> =
-        slot.environment(version, context, files, interpreter);
+        slot.environment(version, context, files, client);
     environment.extend(environment::of_instance(stream));
     environment.into_iter().collect()
 }

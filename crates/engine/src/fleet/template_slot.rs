@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use sandbox::spec::Network;
-use sandbox::{Exit, FunctionFiles, Interpreter, Readiness, Template};
+use sandbox::{Client, Exit, FunctionFiles, Readiness, Template};
 use serde::Serialize;
 use tokio::sync::OnceCell;
 use tokio_util::sync::DropGuard;
 use types::{FunctionVersion, InstanceOptions, NetworkMode, StartMode};
 
-use super::start::interpreter;
+use super::start::client;
 use crate::context::Context;
 use crate::failure::{Failure, StartFailure};
 use crate::iam::FunctionSession;
@@ -85,7 +85,7 @@ enum Known {
 impl TemplateSlot {
     pub(super) fn new(version: &FunctionVersion, session: FunctionSession) -> Self {
         let options = version.options;
-        let known = if version.runtime.is_python() && options.start != StartMode::Spawn {
+        let known = if version.runtime.is_ours() && options.start != StartMode::Spawn {
             Known::Nothing
         } else {
             Known::Spawn {
@@ -121,9 +121,9 @@ impl TemplateSlot {
         version: &FunctionVersion,
         context: &Context,
         files: &FunctionFiles,
-        interpreter: Option<&Interpreter>,
+        client: Option<Client<'_>>,
     ) -> BTreeMap<String, String> {
-        let mut environment = context.environment(version, files, interpreter);
+        let mut environment = context.environment(version, files, client);
         environment.extend(self.session.variables());
         environment
     }
@@ -237,13 +237,18 @@ impl TemplateSlot {
         context: &Arc<Context>,
     ) -> Result<Made, StartFailure> {
         let files = self.files(version, context).await?;
-        let interpreter = interpreter(version, context)?;
+        let client = client(version, context)?;
+        if !client.is_direct() {
+            return Ok(Made::Unsafe(
+                "this R is no library that can be loaded".to_owned(),
+            ));
+        }
         let _load = context.loads.acquire().await;
-        let environment = self.environment(version, context, &files, Some(interpreter));
+        let environment = self.environment(version, context, &files, Some(client));
         let template = context
             .sandbox
             .start_template(
-                interpreter,
+                client,
                 &files,
                 environment.into_iter().collect(),
                 self.network(context, &[]),

@@ -181,6 +181,7 @@ impl Api {
             key: quick.key,
             target: Some(integration.id.clone()),
             operation_name: None,
+            key_required: false,
             managed: true,
         };
         self.integrations

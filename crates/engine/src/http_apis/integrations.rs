@@ -71,16 +71,22 @@ impl Integration {
     fn apply(&mut self, patch: IntegrationPatch) -> Result<(), HttpApiError> {
         match &mut self.target {
             IntegrationTarget::Function(function) => {
-                if patch.map.is_some() {
+                if patch.map.is_some() || patch.model.is_some() {
                     return Err(other_kind());
                 }
                 function.apply(patch.uri, patch.payload, patch.role);
             }
             IntegrationTarget::Map(map) => {
-                if patch.uri.is_some() || patch.role.is_some() {
+                if patch.is_of_function() || patch.model.is_some() {
                     return Err(other_kind());
                 }
                 set(map, patch.map);
+            }
+            IntegrationTarget::Model(model) => {
+                if patch.is_of_function() || patch.map.is_some() {
+                    return Err(other_kind());
+                }
+                set(model, patch.model);
             }
         }
         set_text(&mut self.description, patch.description);
@@ -88,6 +94,12 @@ impl Integration {
             self.timeout_ms = patch.timeout_ms;
         }
         Ok(())
+    }
+}
+
+impl IntegrationPatch {
+    fn is_of_function(&self) -> bool {
+        self.uri.is_some() || self.role.is_some()
     }
 }
 

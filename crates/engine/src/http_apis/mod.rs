@@ -33,8 +33,8 @@ pub use error::HttpApiError;
 pub use ids::{ApiId, PartId, StageName};
 pub use model::{
     AccessLog, Api, ApiPatch, Deployment, FunctionTarget, Integration, IntegrationPatch,
-    IntegrationTarget, MapTarget, NewApi, NewIntegration, NewRoute, NewStage, PayloadFormat,
-    QuickCreate, Route, RoutePatch, RouteSettings, Snapshot, Stage, StagePatch,
+    IntegrationTarget, MapTarget, ModelTarget, NewApi, NewIntegration, NewRoute, NewStage,
+    PayloadFormat, QuickCreate, Route, RoutePatch, RouteSettings, Snapshot, Stage, StagePatch,
 };
 pub use route_key::{BadRouteKey, PathTemplate, RouteKey};
 pub use state::{Entry, Served};

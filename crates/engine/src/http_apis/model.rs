@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use types::{FunctionName, Qualifier, Timestamp};
+use types::{BadName, BucketName, FunctionName, ObjectKey, Qualifier, Timestamp};
 
 use super::ids::{ApiId, PartId, StageName};
 use super::route_key::RouteKey;
@@ -46,6 +46,9 @@ pub struct Route {
     pub target: Option<PartId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation_name: Option<String>,
+    /// Whether calls must bring an API key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub key_required: bool,
     /// Made by creating the API with a target.
     #[serde(default)]
     pub managed: bool,
@@ -69,6 +72,7 @@ pub struct Integration {
 pub enum IntegrationTarget {
     Function(FunctionTarget),
     Map(MapTarget),
+    Model(ModelTarget),
 }
 
 /// A function that gets requests as events.
@@ -96,6 +100,34 @@ pub struct MapTarget {
     /// By the names that they have in a query.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
+}
+
+/// A model that lies in a bucket and answers by itself, without a function. Squall's own
+/// as well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelTarget {
+    pub bucket: BucketName,
+    pub key: ObjectKey,
+    /// By the names that they have in a query.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+}
+
+impl ModelTarget {
+    /// `s3://BUCKET/KEY`, without options.
+    pub fn at(uri: &str) -> Result<Self, BadName> {
+        let rest = uri.strip_prefix("s3://").unwrap_or_default();
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        Ok(Self {
+            bucket: bucket.parse()?,
+            key: key.parse()?,
+            options: BTreeMap::new(),
+        })
+    }
+
+    pub fn uri(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.key)
+    }
 }
 
 /// In which form a function sees requests and answers them.
@@ -220,6 +252,7 @@ pub struct NewRoute {
     pub key: RouteKey,
     pub target: Option<PartId>,
     pub operation_name: Option<String>,
+    pub key_required: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -227,6 +260,7 @@ pub struct RoutePatch {
     pub key: Option<RouteKey>,
     pub target: Option<PartId>,
     pub operation_name: Option<String>,
+    pub key_required: Option<bool>,
 }
 
 #[derive(Debug, Clone)]
@@ -244,6 +278,7 @@ pub struct IntegrationPatch {
     pub payload: Option<PayloadFormat>,
     pub role: Option<String>,
     pub map: Option<MapTarget>,
+    pub model: Option<ModelTarget>,
     pub description: Option<String>,
     pub timeout_ms: Option<u32>,
 }

@@ -22,6 +22,7 @@ impl HttpApis {
                 key: new.key,
                 target: new.target,
                 operation_name: new.operation_name,
+                key_required: new.key_required,
                 managed: false,
             };
             api.routes.insert(route.id.clone(), route.clone());
@@ -47,6 +48,7 @@ impl HttpApis {
                 route.target = patch.target;
             }
             set_text(&mut route.operation_name, patch.operation_name);
+            set(&mut route.key_required, patch.key_required);
             api.routes.insert(id.clone(), route.clone());
             Ok(route)
         })

@@ -157,6 +157,7 @@ mod tests {
                 key: key.parse().unwrap(),
                 target: None,
                 operation_name: None,
+                key_required: false,
                 managed: false,
             };
             (id, route)

@@ -67,6 +67,7 @@ async fn add(apis: &HttpApis, api: &ApiId, key: &str, name: &str) -> Result<Rout
         key: key.parse().unwrap(),
         target: Some(integration.id),
         operation_name: None,
+        key_required: false,
     };
     apis.create_route(api, new).await
 }
@@ -79,6 +80,7 @@ fn served(apis: &HttpApis, api: &ApiId, method: &str, path: &str) -> Option<Stri
     let name = match &found.endpoint.integration.as_ref()?.target {
         IntegrationTarget::Function(target) => target.function.to_string(),
         IntegrationTarget::Map(target) => format!("map {}", target.function),
+        IntegrationTarget::Model(target) => format!("model {}", target.key),
     };
     Some(format!("{name} {}", stage.stage))
 }
@@ -225,6 +227,7 @@ async fn names_may_come_twice_and_keys_may_not() {
         key: RouteKey::Default,
         target: Some(used),
         operation_name: None,
+        key_required: false,
     };
     let refused = apis.create_route(id, nowhere).await;
     assert!(matches!(refused, Err(HttpApiError::Invalid(_))));

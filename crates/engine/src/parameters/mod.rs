@@ -12,34 +12,25 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-use store::{Change, Store, StoreError};
-use tokio_util::task::TaskTracker;
+use store::{Store, StoreError};
 use types::{Scope, Timestamp};
 
 pub use error::ParameterError;
 pub use model::{Kind, NewParameter, Parameter, ParameterName};
 pub use seal::{KEY_BYTES, Sealer};
 
+use crate::book::{Book, Pages};
 use model::{Value, check_description, check_tags, check_value};
 
 const KIND: &str = "parameter";
 /// What AWS lets an account have.
 const MOST: usize = 10_000;
 
-type Book = BTreeMap<ParameterName, Arc<Parameter>>;
-
 /// All parameters of the account.
 pub struct Parameters {
     scope: Scope,
-    store: Arc<Store>,
     sealer: Sealer,
-    book: Arc<RwLock<Book>>,
-    /// Held from reading the book to publishing its successor.
-    writing: Arc<tokio::sync::Mutex<()>>,
-    /// Commits run as tasks of their own, so that a client that vanishes cannot stop one
-    /// between the disk and the memory.
-    tasks: TaskTracker,
+    book: Book<Parameter>,
 }
 
 impl fmt::Debug for Parameters {
@@ -53,16 +44,8 @@ impl fmt::Debug for Parameters {
 impl Parameters {
     /// Reads what is stored. It blocks: call it at the start.
     pub fn open(store: Arc<Store>, scope: Scope, sealer: Sealer) -> Result<Self, StoreError> {
-        let mut book = Book::new();
-        for (key, body) in store.documents().load(KIND)? {
-            if let Ok(parameter) = serde_json::from_slice::<Parameter>(&body) {
-                book.insert(parameter.name.clone(), Arc::new(parameter));
-            } else {
-                // Without the error, which may show what is stored.
-                tracing::error!(key, "skipped a stored parameter that is not readable");
-            }
-        }
-        if let Some(sealed) = foreign(&sealer, &book, None) {
+        let book = Book::open(store, KIND)?;
+        if let Some(sealed) = foreign(&sealer, &book.read(), None) {
             let name = sealed.name.as_str();
             tracing::warn!(
                 name,
@@ -72,11 +55,8 @@ impl Parameters {
         }
         Ok(Self {
             scope,
-            store,
             sealer,
-            book: Arc::new(RwLock::new(book)),
-            writing: Arc::default(),
-            tasks: TaskTracker::new(),
+            book,
         })
     }
 
@@ -93,13 +73,12 @@ impl Parameters {
 
     /// Waits for commits under way; call it before the store is closed.
     pub async fn drain(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.book.drain().await;
     }
 
     pub fn get(&self, name: &str) -> Result<Arc<Parameter>, ParameterError> {
-        let book = self.book.read();
-        let found = name.parse().ok().and_then(|name| book.get(&name).cloned());
+        let parsed = name.parse::<ParameterName>().ok();
+        let found = parsed.and_then(|name| self.book.get(name.as_str()));
         found.ok_or_else(|| ParameterError::NotFound(name.to_owned()))
     }
 
@@ -131,23 +110,23 @@ impl Parameters {
                 "Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or RemoveTagsFromResource.".to_owned(),
             ));
         }
-        let name = new.name.clone();
-        self.change(&[name], |book| {
-            let parameter = self.successor(book, new, caller)?;
-            let version = parameter.version;
-            book.insert(parameter.name.clone(), Arc::new(parameter));
-            Ok(version)
-        })
-        .await
+        self.book
+            .change(|draft| {
+                let parameter = self.successor(draft.pages(), new, caller)?;
+                let version = parameter.version;
+                draft.put(parameter.name.to_string(), parameter);
+                Ok(version)
+            })
+            .await
     }
 
     fn successor(
         &self,
-        book: &Book,
+        book: &Pages<Parameter>,
         new: NewParameter,
         caller: &str,
     ) -> Result<Parameter, ParameterError> {
-        let old = book.get(&new.name);
+        let old = book.get(new.name.as_str());
         if old.is_some() && !new.overwrite {
             return Err(ParameterError::AlreadyExists);
         }
@@ -194,11 +173,12 @@ impl Parameters {
         &self,
         names: &[ParameterName],
     ) -> Result<Vec<ParameterName>, ParameterError> {
-        self.change(names, |book| {
-            let there = names.iter().filter(|name| book.remove(*name).is_some());
-            Ok(there.cloned().collect())
-        })
-        .await
+        self.book
+            .change(|draft| {
+                let there = names.iter().filter(|name| draft.remove(name.as_str()));
+                Ok(there.cloned().collect())
+            })
+            .await
     }
 
     /// Changes the tags of a parameter.
@@ -208,40 +188,17 @@ impl Parameters {
         change: impl FnOnce(&mut BTreeMap<String, String>),
     ) -> Result<(), ParameterError> {
         let name = self.get(name)?.name.clone();
-        self.change(std::slice::from_ref(&name), |book| {
-            let missing = || ParameterError::NotFound(name.to_string());
-            let old = book.get(&name).ok_or_else(missing)?;
-            let mut parameter = Parameter::clone(old);
-            change(&mut parameter.tags);
-            check_tags(&parameter.tags)?;
-            book.insert(name.clone(), Arc::new(parameter));
-            Ok(())
-        })
-        .await
-    }
-
-    /// Works on a copy of the book; what became of `touched` is committed before the
-    /// copy takes the book's place. On an error nothing has happened.
-    async fn change<T>(
-        &self,
-        touched: &[ParameterName],
-        operation: impl FnOnce(&mut Book) -> Result<T, ParameterError>,
-    ) -> Result<T, ParameterError> {
-        let turn = Arc::clone(&self.writing).lock_owned().await;
-        let mut draft = self.book.read().clone();
-        let result = operation(&mut draft)?;
-        let changes: Vec<Change> = touched.iter().map(|name| note(&draft, name)).collect();
-        let (store, book) = (Arc::clone(&self.store), Arc::clone(&self.book));
-        let commit = self.tasks.spawn(async move {
-            let _turn = turn;
-            store.documents().commit(changes).await?;
-            *book.write() = draft;
-            Ok::<_, StoreError>(())
-        });
-        commit
+        self.book
+            .change(|draft| {
+                let old = draft.pages().get(name.as_str());
+                let old = old.ok_or_else(|| ParameterError::NotFound(name.to_string()))?;
+                let mut parameter = Parameter::clone(old);
+                change(&mut parameter.tags);
+                check_tags(&parameter.tags)?;
+                draft.put(name.to_string(), parameter);
+                Ok(())
+            })
             .await
-            .expect("a commit neither panics nor is aborted")?;
-        Ok(result)
     }
 }
 
@@ -249,7 +206,7 @@ impl Parameters {
 /// sealed with the same, so the first is as good as any.
 fn foreign<'a>(
     sealer: &Sealer,
-    book: &'a Book,
+    book: &'a Pages<Parameter>,
     replaced: Option<&ParameterName>,
 ) -> Option<&'a Parameter> {
     let mut others = book
@@ -261,17 +218,6 @@ fn foreign<'a>(
     })?;
     let opened = sealer.open(first.name.as_str(), first.version, sealed);
     opened.is_none().then_some(&**first)
-}
-
-fn note(book: &Book, name: &ParameterName) -> Change {
-    let body = book
-        .get(name)
-        .map(|parameter| serde_json::to_vec(&**parameter).expect("a parameter is plain data"));
-    Change {
-        kind: KIND,
-        key: name.to_string(),
-        body,
-    }
 }
 
 #[cfg(test)]

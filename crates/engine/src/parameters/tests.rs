@@ -20,7 +20,7 @@ fn open(folder: &Path, key: &[u8; KEY_BYTES]) -> Parameters {
 
 async fn close(parameters: Parameters) {
     parameters.drain().await;
-    parameters.store.close().await;
+    parameters.book.store().close().await;
 }
 
 fn secret(name: &str, value: &str) -> NewParameter {

@@ -107,6 +107,7 @@ impl HttpApiGateway {
                 place: &map.place,
                 request_id: request.request_id,
                 time: map.time,
+                tally: request.tally(),
             };
             serve(&self.map, &self.jobs, &call, &map.below, body).await
         } else {

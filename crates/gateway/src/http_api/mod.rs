@@ -2,11 +2,13 @@
 //! the route's function lets API Gateway in, what the function sees of it, what the
 //! client gets back.
 //!
-//! `refusal` is what the client gets of API Gateway itself; `event_v1` what a function
-//! sees that wants the older format; `map` how a route leads to a map.
+//! `door` lets in who has a key, and counts what is used; `refusal` is what the client gets of API Gateway itself; `event_v1` what a function
+//! sees that wants the older format; `map` and `model` how a route leads to these.
 
+mod door;
 mod event_v1;
 mod map;
+mod model;
 mod refusal;
 
 use std::fmt;
@@ -16,26 +18,31 @@ use std::time::Duration;
 use aws_wire::{Body, body};
 use bytes::Bytes;
 use engine::Engine;
+use engine::api_keys::ApiKeys;
 use engine::http_apis::{
     ApiId, FunctionTarget, HttpApis, IntegrationTarget, Match, PayloadFormat, RouteKey, Served,
 };
 use engine::iam::Ask;
+use engine::usage::Usage;
 use http::header::HeaderName;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use policy::Context;
-use types::{Invocation, Invoke, RequestId, Timestamp};
+use types::{Invocation, Invoke, RequestId, Tally, Timestamp};
 
 use crate::event::{self, Facts, RouteFacts};
 use crate::gateway::{source, trace_id};
 use crate::map_routes::{EngineJobs, EngineMap, GivenUp};
+use crate::model_routes::EngineModels;
 use crate::target::{Kind, Target};
 use crate::{answer, cors};
 
+use door::{Door, Shut, Visit};
 use map::MapPlace;
 use refusal::ApiRefusal;
 
 pub use map::check_map;
+pub use model::check_model;
 
 /// Who invokes functions for routes, as the policies of functions name it.
 const SERVICE: &str = "apigateway.amazonaws.com";
@@ -50,8 +57,10 @@ const OWN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 pub struct HttpApiGateway {
     engine: Engine,
     apis: Arc<HttpApis>,
+    door: Door,
     map: EngineMap,
     jobs: EngineJobs,
+    models: EngineModels,
 }
 
 impl fmt::Debug for HttpApiGateway {
@@ -65,7 +74,7 @@ impl fmt::Debug for HttpApiGateway {
 pub enum Looked {
     /// The head was enough for an answer.
     Answered(Response<Body>),
-    /// It goes to a function, which gets its body as a whole.
+    /// It goes to a function or a model, which gets its body as a whole.
     Function(Box<ApiRequest>),
     /// It goes to a map, which reads its body as it comes.
     Map(Box<ApiRequest>),
@@ -78,28 +87,40 @@ pub struct ApiRequest {
     served: Arc<Served>,
     found: Match,
     map: Option<MapPlace>,
+    /// Of a route that asks for a key.
+    visit: Option<Visit>,
     request_id: RequestId,
 }
 
 impl HttpApiGateway {
-    /// Maps go to `map` and `jobs`, like those of other routes.
-    pub fn new(engine: Engine, apis: Arc<HttpApis>, map: EngineMap, jobs: EngineJobs) -> Self {
+    /// Maps go to `map` and `jobs`, models to `models`, like those of other routes.
+    pub fn new(
+        engine: Engine,
+        apis: Arc<HttpApis>,
+        keys: Arc<ApiKeys>,
+        usage: Arc<Usage>,
+        map: EngineMap,
+        jobs: EngineJobs,
+        models: EngineModels,
+    ) -> Self {
         Self {
             engine,
             apis,
+            door: Door::new(keys, usage),
             map,
             jobs,
+            models,
         }
     }
 
     /// Finds out from a request's head what it is for. None if neither host nor path
     /// name an API, be it there or not.
-    pub fn look(&self, parts: &Parts) -> Option<Looked> {
+    pub async fn look(&self, parts: &Parts) -> Option<Looked> {
         let target = Target::of(parts, Kind::HttpApi, &self.engine.scope().region)?;
-        Some(self.look_at(target, parts))
+        Some(self.look_at(target, parts).await)
     }
 
-    fn look_at(&self, target: Target, parts: &Parts) -> Looked {
+    async fn look_at(&self, target: Target, parts: &Parts) -> Looked {
         let request_id = RequestId::random();
         let answered = |response| Looked::Answered(with_id(response, request_id));
         let nothing = || answered(ApiRefusal::NotFound.respond());
@@ -125,12 +146,23 @@ impl HttpApiGateway {
             decorate(served, parts, response.headers_mut());
             return answered(response);
         };
+        let visit = match self.let_in(&target, served, &found, parts).await {
+            Ok(visit) => visit,
+            Err(why) => {
+                tracing::debug!(%why, api = target.id, "a call was not let in");
+                let mut response = ApiRefusal::from(&why).respond();
+                decorate(served, parts, response.headers_mut());
+                why.decorate(response.headers_mut());
+                return answered(response);
+            }
+        };
         let map = MapPlace::of(&target, served, &found, below);
         let request = Box::new(ApiRequest {
             served: Arc::clone(served),
             target,
             found,
             map,
+            visit,
             request_id,
         });
         if request.map.is_some() {
@@ -140,8 +172,32 @@ impl HttpApiGateway {
         }
     }
 
-    /// Hands a request to its function.
+    /// Lets a request in, if its route asks who is there.
+    async fn let_in(
+        &self,
+        target: &Target,
+        served: &Served,
+        found: &Match,
+        parts: &Parts,
+    ) -> Result<Option<Visit>, Shut> {
+        if !found.endpoint.route.key_required {
+            return Ok(None);
+        }
+        let stage = format!("{}/{}", target.id, served.stage);
+        let route = match &found.endpoint.route.key {
+            RouteKey::Default => "$default",
+            RouteKey::Path { path, .. } => path.as_str(),
+        };
+        self.door.open(parts, &stage, route).await.map(Some)
+    }
+
+    /// Hands a request to its function or its model.
     pub async fn call(&self, request: &ApiRequest, parts: &Parts, body: &Bytes) -> Response<Body> {
+        if let Some(model) = request.model() {
+            let body = Ok(body.clone());
+            let response = self.predict(model, request, parts, body).await;
+            return request.finish(parts, response);
+        }
         let answer = self.ask(request, parts, body).await;
         let response = answer.unwrap_or_else(ApiRefusal::respond);
         request.finish(parts, response)
@@ -167,6 +223,7 @@ impl HttpApiGateway {
         invocation.qualifier.clone_from(&target.qualifier);
         invocation.request_id = request.request_id;
         invocation.trace_id = Some(trace_id);
+        invocation.tally = request.tally();
         let most = Duration::from_secs(self.engine.limits().gateway_seconds.into());
         let own = integration
             .timeout_ms
@@ -266,16 +323,27 @@ impl HttpApiGateway {
 impl ApiRequest {
     /// The answer to a request whose body was given up.
     pub fn refuse(&self, why: GivenUp, parts: &Parts) -> Response<Body> {
+        if self.model().is_some() {
+            return self.finish(parts, model::refuse(self, why));
+        }
         let refusal = match why {
             GivenUp::Stalled => ApiRefusal::Stalled,
             GivenUp::Broken => ApiRefusal::Broken,
-            GivenUp::TooLarge => ApiRefusal::TooLarge,
+            GivenUp::TooLarge { .. } => ApiRefusal::TooLarge,
             GivenUp::Busy => ApiRefusal::Busy,
         };
         self.finish(parts, refusal.respond())
     }
 
+    /// On which it is put what the request uses, if somebody wants to know.
+    fn tally(&self) -> Option<Arc<Tally>> {
+        self.visit.as_ref().map(Visit::tally)
+    }
+
     fn finish(&self, parts: &Parts, mut response: Response<Body>) -> Response<Body> {
+        if let Some(visit) = &self.visit {
+            response = visit.leave(parts, response);
+        }
         decorate(&self.served, parts, response.headers_mut());
         with_id(response, self.request_id)
     }

@@ -29,22 +29,27 @@ impl Kind {
     /// What the client likes best: by its weights, then by the order in which it
     /// names them. Who takes anything gets `usual`.
     pub fn accepted(headers: &HeaderMap, usual: Self) -> Result<Self, Refusal> {
+        Self::best(headers, usual, &KINDS).ok_or(Refusal::NotAcceptable)
+    }
+
+    /// The same of some of the forms.
+    pub fn best(headers: &HeaderMap, usual: Self, there: &[Self]) -> Option<Self> {
         let mut ranges = Vec::new();
         for value in headers.get_all(ACCEPT) {
-            let text = value.to_str().map_err(|_| Refusal::NotAcceptable)?;
+            let text = value.to_str().ok()?;
             ranges.extend(text.split(',').filter_map(Range::parse));
         }
         if ranges.is_empty() {
-            return Ok(usual);
+            return Some(usual);
         }
         // The first of those that are liked equally is taken.
-        let all = std::iter::once(usual).chain(KINDS);
+        let all = std::iter::once(usual).chain(there.iter().copied());
         let weighed = all.filter_map(|kind| {
             let (place, weight) = kind.weight(&ranges)?;
             (weight > 0).then_some((kind, place, weight))
         });
         let best = weighed.min_by_key(|(_, place, weight)| (u16::MAX - weight, *place));
-        best.map(|(kind, ..)| kind).ok_or(Refusal::NotAcceptable)
+        best.map(|(kind, ..)| kind)
     }
 
     /// By the name that is kept of it.

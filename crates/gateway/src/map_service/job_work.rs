@@ -86,7 +86,10 @@ impl<I: Functions, X: Exchange + 'static> Desk<I, X> {
         let journal = journal
             .map_err(|error| Refusal::internal("a job could not begin", &error))?
             .map_err(|error| Refusal::internal("a job could not begin", &error))?;
-        let done = self.inner.run(&plan, data, journal, cancel.clone()).await?;
+        let done = self
+            .inner
+            .run(&plan, data, journal, cancel.clone(), None)
+            .await?;
         done.check(&plan.asked)?;
 
         let kind = Kind::named(&recipe.kind).unwrap_or(Kind::Csv);

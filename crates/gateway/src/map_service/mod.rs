@@ -22,9 +22,12 @@ mod plan;
 mod refusal;
 mod route;
 mod service;
+mod tallying;
 
+pub(crate) use accept::Kind;
 pub use asked::Pairs;
-pub(crate) use refusal::Refusal;
+pub(crate) use asked::shortened;
+pub(crate) use refusal::{Refusal, error_response};
 
 pub use functions::{Facts, Functions};
 pub use jobs::{JobSettings, Jobs};

@@ -167,7 +167,7 @@ fn refuse(error: InputError, wanted: &Wanted) -> Refusal {
             Refusal::DataTooLarge { message }
         }
         InputError::Data(Error::Scratch { source, .. }) => not_kept(&source),
-        InputError::NotLines { .. } | InputError::Data(Error::NotLines) => {
+        InputError::Lines | InputError::NotLines { .. } | InputError::Data(Error::NotLines) => {
             Refusal::MediaTypeOf { message }
         }
         InputError::Data(Error::Read(error)) | InputError::Read(error) => unread(&error),

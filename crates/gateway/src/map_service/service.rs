@@ -19,7 +19,7 @@ use map::run::{self, Exchange, Job};
 use science::items::Collected;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use types::RequestId;
+use types::{RequestId, Tally};
 
 use super::accept::Kind;
 use super::answer::{Done, Timing};
@@ -29,6 +29,7 @@ use super::intake::{self, Bounds, Cut};
 use super::plan::{Plan, Room};
 use super::refusal::{ALLOWED, Refusal};
 use super::route::MapRoute;
+use super::tallying::Tallying;
 
 /// What of a body is kept in memory, in case that it must be read again.
 const KEPT: u64 = 64 * 1024 * 1024;
@@ -80,7 +81,7 @@ impl<I, X> Clone for MapService<I, X> {
 }
 
 /// One request to a route.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Call<'a> {
     pub parts: &'a Parts,
     pub route: &'a MapRoute,
@@ -91,6 +92,8 @@ pub struct Call<'a> {
     pub request_id: RequestId,
     /// How long there is time for an answer, where that is less than elsewhere.
     pub time: Option<Duration>,
+    /// On which it is put what the request uses.
+    pub tally: Option<Arc<Tally>>,
 }
 
 /// How long data is read.
@@ -133,7 +136,7 @@ impl<I: Functions, X: Exchange + 'static> MapService<I, X> {
             return options();
         }
         let answer = match self.inner.head(call) {
-            Ok(head) => self.inner.map(head, call.time, body).await,
+            Ok(head) => self.inner.map(head, call, body).await,
             Err(refusal) => Err(refusal),
         };
         answer.unwrap_or_else(|refusal| refusal.respond(call.request_id))
@@ -178,12 +181,7 @@ impl<I: Functions, X: Exchange + 'static> Inner<I, X> {
         })
     }
 
-    async fn map<B>(
-        &self,
-        head: Head,
-        time: Option<Duration>,
-        body: B,
-    ) -> Result<Response<Body>, Refusal>
+    async fn map<B>(&self, head: Head, call: &Call<'_>, body: B) -> Result<Response<Body>, Refusal>
     where
         B: http_body::Body<Data = Bytes, Error = io::Error> + Unpin,
     {
@@ -191,7 +189,7 @@ impl<I: Functions, X: Exchange + 'static> Inner<I, X> {
         let started = Instant::now();
         let mut asked = head.asked;
         let longest = self.settings.longest;
-        let bounds = [asked.max_time, time, Some(longest)];
+        let bounds = [asked.max_time, call.time, Some(longest)];
         asked.max_time = bounds.into_iter().flatten().min();
         let plan = self.plan(asked, head.target).await?;
         let cancel = CancellationToken::new();
@@ -202,7 +200,12 @@ impl<I: Functions, X: Exchange + 'static> Inner<I, X> {
         };
         let data = self.take(body, &plan, head.format, patience).await?;
         let collected = Instant::now();
-        let done = self.run(&plan, data, Journal::none(), cancel).await?;
+        let tally = call.tally.clone();
+        if let Some(tally) = &tally {
+            tally.add_rows(data.summary.rows);
+        }
+        let run = self.run(&plan, data, Journal::none(), cancel, tally);
+        let done = run.await?;
         done.check(&plan.asked)?;
         let timing = Timing {
             collect: collected - started,
@@ -308,6 +311,7 @@ impl<I: Functions, X: Exchange + 'static> Inner<I, X> {
         data: Arc<Collected>,
         journal: Journal,
         cancel: CancellationToken,
+        tally: Option<Arc<Tally>>,
     ) -> Result<Done, Refusal> {
         let job = Job {
             options: plan.options(),
@@ -317,7 +321,11 @@ impl<I: Functions, X: Exchange + 'static> Inner<I, X> {
             most_payload: plan.facts.most_payload,
             only: None,
         };
-        let (invoke, exchange) = (Arc::clone(&self.invoke), Arc::clone(&self.exchange));
+        let invoke = Arc::new(Tallying {
+            invoke: Arc::clone(&self.invoke),
+            tally,
+        });
+        let exchange = Arc::clone(&self.exchange);
         let finished = run::run(invoke, exchange, job, journal, cancel, |_| ()).await;
         let finished = finished.map_err(|error| Refusal::internal("it could not go on", &error))?;
         Ok(Done {

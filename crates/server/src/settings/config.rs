@@ -26,6 +26,8 @@ pub struct Config {
     pub python_folders: Vec<PathBuf>,
     /// Library folders that every Python function sees, behind its own.
     pub python_packages: Vec<PathBuf>,
+    /// Folders that are searched for R before the machine's own.
+    pub r_folders: Vec<PathBuf>,
     /// Who functions run as when the engine runs as root.
     pub function_uid: u32,
     pub function_gid: u32,
@@ -86,6 +88,7 @@ impl Default for Config {
             isolation: Isolation::Auto,
             python_folders: Vec::new(),
             python_packages: Vec::new(),
+            r_folders: Vec::new(),
             function_uid: 65_534,
             function_gid: 65_534,
             idle_seconds: 600,
