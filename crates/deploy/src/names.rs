@@ -1,6 +1,8 @@
 //! What things of a project are called in the cloud. Names are made, never kept: who
 //! knows project and stage finds everything again.
 
+use package::LayerKind;
+
 /// Tags of everything that can have tags.
 pub const PROJECT_TAG: &str = "squall:project";
 pub const STAGE_TAG: &str = "squall:stage";
@@ -58,9 +60,13 @@ impl Names {
         format!("{}:{ALIAS}", self.function_arn(function))
     }
 
-    /// Of all layers of requirements; each is a version of it.
-    pub fn layer(&self) -> String {
-        format!("{}-deps", self.whole())
+    /// Of all layers of one kind; each is a version of it.
+    pub fn layer(&self, kind: LayerKind) -> String {
+        let kind = match kind {
+            LayerKind::Libraries => "deps",
+            LayerKind::R => "r",
+        };
+        format!("{}-{kind}", self.whole())
     }
 
     pub fn log_group(&self, function: &str) -> String {

@@ -50,7 +50,7 @@ impl Plan {
                 &found.uploads,
                 &used_uploads,
             ),
-            layer::plan(&names.layer(), &layers, &found.layers, &used_layers),
+            layer::plan(names, &layers, &found.layers, &used_layers),
             function::plan(names, &functions, &found.functions, &known)?,
             moves.steps,
             setting::plan(&setting::wanted(site), &found.functions),
@@ -89,7 +89,7 @@ impl Plan {
         let moves = version::plan(&functions, Rest::Stays, &found.functions, &known);
         let steps = [
             upload::plan(&bucket, &uploads, &found.uploads, &BTreeSet::new()),
-            layer::plan(&names.layer(), &layers, &found.layers, &BTreeSet::new()),
+            layer::plan(names, &layers, &found.layers, &BTreeSet::new()),
             function::plan(names, &functions, &found.functions, &known)?,
             moves.steps,
         ];

@@ -5,7 +5,7 @@ use std::fs;
 
 use aws_client::Client;
 use aws_wire::sigv4::Credentials;
-use package::{Artifact, LayerPackage, Package};
+use package::{Artifact, LayerKind, LayerPackage, Package};
 use project::Project;
 use serde_json::{Value, json};
 
@@ -222,6 +222,7 @@ fn what_is_too_large_for_a_call_goes_through_a_bucket() {
     };
     let web = site.packages.get_mut("web").unwrap();
     web.layers = vec![LayerPackage {
+        kind: LayerKind::Libraries,
         hash: "h".to_owned(),
         artifact: large,
     }];

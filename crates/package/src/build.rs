@@ -48,9 +48,20 @@ pub struct Package {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerPackage {
+    pub kind: LayerKind,
     /// Of the requirements: equal for equal ones, whatever function wants them.
     pub hash: String,
     pub artifact: Artifact,
+}
+
+/// What a layer brings. A function has one of each kind: AWS takes no two versions of one
+/// layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LayerKind {
+    /// What the code requires.
+    Libraries,
+    /// The language itself.
+    R,
 }
 
 /// Builds the package of a function, or finds what of it is built already.
@@ -101,6 +112,9 @@ pub(crate) struct Work<'a> {
 
 impl Work<'_> {
     async fn run(&self) -> Result<Package, PackageError> {
+        if let FunctionRuntime::R { version } = self.function.runtime {
+            return self.r_function(version).await;
+        }
         let mut called = entry::of(self.project, self.name, self.function, false);
         if let FunctionRuntime::Provided {
             build: Some(command),
@@ -129,6 +143,7 @@ impl Work<'_> {
                 .layer
                 .into_iter()
                 .map(|layer| LayerPackage {
+                    kind: LayerKind::Libraries,
                     hash: layer.manifest.hash,
                     artifact: layer.manifest.artifact,
                 })
@@ -216,7 +231,10 @@ impl Work<'_> {
     }
 
     /// The code, with what of ours comes along; and what was left out as a secret.
-    async fn members(&self, called: &Called) -> Result<(Vec<Member>, Vec<String>), PackageError> {
+    pub(crate) async fn members(
+        &self,
+        called: &Called,
+    ) -> Result<(Vec<Member>, Vec<String>), PackageError> {
         let (root, function) = (self.project.root.clone(), self.function.clone());
         // Folders that go to buckets do not go to functions.
         let folders = self.project.buckets.values();
@@ -228,15 +246,6 @@ impl Work<'_> {
             members.retain(|member| !member.path.starts_with("squall/"));
             let ours = sandbox::PYTHON_LIBRARY.iter();
             members.extend(ours.map(|(path, text)| Member::text(path, text, false)));
-        }
-        if self.function.runtime == FunctionRuntime::R {
-            let ours = sandbox::R_RUNTIME.iter();
-            let own = |path: &str| members.iter().any(|member| member.path == path);
-            let ours: Vec<Member> = ours
-                .filter(|(path, _)| !own(path))
-                .map(|(path, text)| Member::text(path, text, *path == "bootstrap"))
-                .collect();
-            members.extend(ours);
         }
         Ok((members, found.secrets))
     }
@@ -263,7 +272,7 @@ impl Work<'_> {
         Ok(Some(layer))
     }
 
-    fn check_size(&self, report: &Report) -> Result<(), PackageError> {
+    pub(crate) fn check_size(&self, report: &Report) -> Result<(), PackageError> {
         let bytes = report.code_bytes() + report.library_bytes;
         let limit = self.options.unpacked_bytes_max;
         if bytes <= limit {
@@ -279,7 +288,7 @@ impl Work<'_> {
     }
 
     /// Named by its content, so that what did not change is the same file.
-    async fn zip(&self, members: Vec<Member>) -> Result<Artifact, PackageError> {
+    pub(crate) async fn zip(&self, members: Vec<Member>) -> Result<Artifact, PackageError> {
         let cache = self.cache.clone();
         blocking(move || {
             let key = archive::key(&members)?;
@@ -411,7 +420,7 @@ impl Work<'_> {
 }
 
 /// Whoever has a certificate where others have keys must know that it is not there.
-fn left_out(secrets: &[String]) -> Option<String> {
+pub(crate) fn left_out(secrets: &[String]) -> Option<String> {
     let names = match secrets {
         [] => return None,
         few if few.len() <= SECRETS_SHOWN => few.join(", "),

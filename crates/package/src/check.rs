@@ -26,7 +26,7 @@ impl Work<'_> {
         let module = entry::module_path(&called.own);
         let endings: &[&str] = match self.function.runtime {
             FunctionRuntime::Python { .. } => &[".py", "/__init__.py", ".so"],
-            FunctionRuntime::R => &[".R", ".r"],
+            FunctionRuntime::R { .. } => &[".R", ".r"],
             FunctionRuntime::Provided { .. } => &[""],
         };
         let is_it = |path: &str| {

@@ -26,7 +26,7 @@ pub(crate) struct Called {
 pub(crate) fn of(project: &Project, name: &str, function: &Function, force: bool) -> Called {
     let minor = match &function.runtime {
         FunctionRuntime::Python { minor, .. } => *minor,
-        FunctionRuntime::R => return program(handler(&function.entry)),
+        FunctionRuntime::R { .. } => return program(handler(&function.entry)),
         FunctionRuntime::Provided { .. } => return program("bootstrap".to_owned()),
     };
     let own = handler(&function.entry);
@@ -57,6 +57,11 @@ pub(crate) fn of(project: &Project, name: &str, function: &Function, force: bool
         is_wrapped,
         own,
     }
+}
+
+/// A function in R on an engine, which runs it itself.
+pub(crate) fn r_of_engine(function: &Function) -> Called {
+    Called::in_r(function.runtime.to_string(), handler(&function.entry))
 }
 
 fn program(own: String) -> Called {
@@ -131,7 +136,7 @@ mod tests {
         assert_eq!(module_path(&wrapped.own), "web/main");
 
         let mut r = function;
-        r.runtime = FunctionRuntime::R;
+        r.runtime = FunctionRuntime::R { version: None };
         assert_eq!(of(&project, "f", &r, false).runtime, PROVIDED);
     }
 }

@@ -54,6 +54,24 @@ pub enum PackageError {
     #[error("{requirement} is only there as source, and {why}")]
     SourceOnly { requirement: String, why: String },
 
+    #[error("there is no R{wanted} on this machine{}", listed(there))]
+    NoR { wanted: String, there: Vec<String> },
+    #[error("R in {} is not built as a library", home.display())]
+    NoSharedR { home: PathBuf },
+    #[error("packages of R that {function} needs cannot be had for R {r}:\n{reasons}")]
+    RPackages {
+        function: String,
+        reasons: String,
+        r: String,
+        is_offline: bool,
+    },
+    #[error("{function} is for another processor, and packages of R are those of this machine")]
+    OtherProcessor { function: String },
+    #[error("{} names no loader", program.display())]
+    NoLoader { program: PathBuf },
+    #[error("the layer with R does not load:\n{reason}")]
+    RLayer { reason: String },
+
     #[error("{command:?} failed:\n{output}")]
     Build { command: String, output: String },
     #[error("{what} of {function} is {size}, which is over the limit of {limit}{tree}")]
@@ -142,9 +160,39 @@ impl PackageError {
                 "it was started alone, as it will be in the cloud; --no-test packs it as it is"
                     .to_owned(),
             ),
-            Self::NoFunction { .. } | Self::Build { .. } | Self::Io { .. } | Self::Jail(_) => None,
+            Self::NoR { .. } => {
+                Some("install it, as by apt-get install r-base-core".to_owned())
+            }
+            Self::NoSharedR { .. } => Some(
+                "Debian's and Fedora's R is; one that was configured without --enable-R-shlib is not"
+                    .to_owned(),
+            ),
+            Self::RPackages { is_offline, .. } => Some(
+                if *is_offline {
+                    "install them in this machine's R, or put them into a folder library beside \
+                     the code: R CMD INSTALL --library=library PACKAGE"
+                } else {
+                    "are their names right? What is in a folder library beside the code goes along as it is"
+                }
+                .to_owned(),
+            ),
+            Self::OtherProcessor { .. } => Some(
+                "bring them along in a folder library beside the code, built for that processor"
+                    .to_owned(),
+            ),
+            Self::RLayer { .. } => {
+                Some("--no-test packs it as it is, to be looked at".to_owned())
+            }
+            Self::NoFunction { .. } | Self::NoLoader { .. } | Self::Build { .. } | Self::Io { .. } | Self::Jail(_) => None,
         }
     }
+}
+
+fn listed(there: &[String]) -> String {
+    if there.is_empty() {
+        return String::new();
+    }
+    format!(", which has R {}", there.join(" and "))
 }
 
 /// Says what was being done when the system refused.

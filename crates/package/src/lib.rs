@@ -6,7 +6,7 @@
 //! `files` chooses the code and `entry` what is called, and
 //! `check` whether it is there; `requirements` says what is
 //! wanted, `resolver` installs it for a `target`, `layer` makes a layer of it (with
-//! `prune`, `strip` and `bytecode`); `slim` drops what is never opened; `trial` starts
+//! `prune`, `strip` and `bytecode`); `slim` drops what is never opened; `r` is all of this for functions in R; `trial` starts
 //! the package once in a jail, and `missing` says what to do where a module is not
 //! there; `archive` writes zips, `cache` keeps what was made, `report` tells what is
 //! large.
@@ -21,6 +21,7 @@ mod build;
 mod bytecode;
 mod cache;
 mod check;
+mod elf;
 mod entry;
 mod error;
 mod files;
@@ -32,6 +33,7 @@ mod missing;
 mod options;
 mod origin;
 mod prune;
+mod r;
 mod report;
 mod requirements;
 mod resolver;
@@ -43,10 +45,11 @@ mod testing;
 mod trial;
 
 pub use archive::Artifact;
-pub use build::{LayerPackage, Package, build};
+pub use build::{LayerKind, LayerPackage, Package, build};
 pub use error::{Blame, PackageError};
 pub use files::SECRETS;
 pub use installed::Distribution;
 pub use options::{Options, Place, Say, Test};
 pub use prune::{Dropped, Reason};
+pub use r::{Part, RLayer, build_r};
 pub use report::{Report, size};

@@ -7,14 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::elf::{self, DYNAMIC, LOAD};
 use crate::installed::Installed;
 use crate::prune::Dropped;
-
-const ELF: &[u8] = b"\x7fELF";
-const BITS_64: u8 = 2;
-const LITTLE_ENDIAN: u8 = 1;
-const LOAD: u32 = 1;
-const DYNAMIC: u32 = 2;
 
 /// Strips all libraries, and counts what went. Sizes in `files` follow.
 pub(crate) fn strip(program: &Path, root: &Path, files: &mut [Installed]) -> Dropped {
@@ -61,7 +56,7 @@ fn is_library(path: &str) -> bool {
 }
 
 /// The new size, if it became smaller and is still whole.
-fn strip_one(program: &Path, path: &Path) -> Option<u64> {
+pub(crate) fn strip_one(program: &Path, path: &Path) -> Option<u64> {
     let before = fs::read(path).ok()?;
     let shape = Shape::read(&before)?;
     let scratch = path.with_extension("stripped");
@@ -98,48 +93,22 @@ struct Shape {
 impl Shape {
     /// `None` for what is no library of 64 bits, or does not line up.
     fn read(bytes: &[u8]) -> Option<Self> {
-        let is_elf = bytes.starts_with(ELF)
-            && bytes.get(4) == Some(&BITS_64)
-            && bytes.get(5) == Some(&LITTLE_ENDIAN);
-        if !is_elf {
-            return None;
-        }
-        let table = usize::try_from(u64_at(bytes, 32)?).ok()?;
-        let (size, count) = (u16_at(bytes, 54)?, u16_at(bytes, 56)?);
         let mut segments = Vec::new();
-        for index in 0..usize::from(count) {
-            let header = bytes.get(table + index * usize::from(size)..)?;
-            let kind = u32_at(header, 0)?;
-            let (offset, address) = (u64_at(header, 8)?, u64_at(header, 16)?);
-            let (in_file, in_memory) = (u64_at(header, 32)?, u64_at(header, 40)?);
-            let align = u64_at(header, 48)?;
-            if kind == LOAD {
-                let lines_up = align < 2 || offset % align == address % align;
-                if !lines_up || offset.checked_add(in_file)? > bytes.len() as u64 {
+        for segment in elf::segments(bytes)? {
+            if segment.kind == LOAD {
+                let align = segment.align;
+                let lines_up = align < 2 || segment.offset % align == segment.address % align;
+                let end = segment.offset.checked_add(segment.in_file)?;
+                if !lines_up || end > bytes.len() as u64 {
                     return None;
                 }
             }
-            if kind == LOAD || kind == DYNAMIC {
-                segments.push((kind, address, in_memory));
+            if segment.kind == LOAD || segment.kind == DYNAMIC {
+                segments.push((segment.kind, segment.address, segment.in_memory));
             }
         }
         (!segments.is_empty()).then_some(Self { segments })
     }
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    let bytes = bytes.get(at..at.checked_add(2)?)?;
-    Some(u16::from_le_bytes(bytes.try_into().ok()?))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    let bytes = bytes.get(at..at.checked_add(4)?)?;
-    Some(u32::from_le_bytes(bytes.try_into().ok()?))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    let bytes = bytes.get(at..at.checked_add(8)?)?;
-    Some(u64::from_le_bytes(bytes.try_into().ok()?))
 }
 
 #[cfg(test)]
@@ -161,11 +130,13 @@ mod tests {
     fn a_segment_that_does_not_line_up_is_seen() {
         let own = fs::read(std::env::current_exe().unwrap()).unwrap();
         assert!(Shape::read(&own).is_some());
-        let table = usize::try_from(u64_at(&own, 32).unwrap()).unwrap();
+        let number = |at: usize| u16::from_le_bytes([own[at], own[at + 1]]);
+        let table = u64::from_le_bytes(own[32..40].try_into().unwrap());
+        let table = usize::try_from(table).unwrap();
         let mut broken = own.clone();
-        for index in 0..usize::from(u16_at(&own, 56).unwrap()) {
+        for index in 0..usize::from(number(56)) {
             let at = table + index * 56;
-            if u32_at(&own, at) == Some(LOAD) {
+            if own[at..at + 4] == LOAD.to_le_bytes() {
                 broken[at + 8] ^= 1;
             }
         }
@@ -173,16 +144,6 @@ mod tests {
         for end in 0..200 {
             // Whatever is cut short is read without a panic.
             let _ = Shape::read(&own[..end]);
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn hostile_headers_are_read_without_a_panic(
-            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)
-        ) {
-            let whole = [ELF, &[BITS_64, LITTLE_ENDIAN], &bytes].concat();
-            let _ = Shape::read(&whole);
         }
     }
 }

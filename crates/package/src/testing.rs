@@ -18,6 +18,7 @@ pub(crate) fn function(source: &Path) -> Function {
         include: vec![],
         exclude: vec![],
         requirements: Requirements::None,
+        packages: Requirements::None,
         layers: vec![],
         architecture: Architecture::X86_64,
         memory_mb: 512,

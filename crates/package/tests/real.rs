@@ -202,17 +202,25 @@ async fn an_environment_and_secrets_are_there_as_it_loads() {
 }
 
 #[tokio::test]
-async fn an_r_script_gets_its_bootstrap() {
-    let bench = bench(&[
+async fn an_r_script_gets_its_bootstrap_where_nobody_else_has_one() {
+    let mut bench = bench(&[
         ("model.R", "predict_one <- function(event) event\n"),
         (
             "squall.toml",
             "[project]\nname = \"p\"\n[functions.f]\nruntime = \"r\"\nhandler = \"model.predict_one\"\n",
         ),
     ]);
+    // The engine has R as a runtime.
+    let package = bench.build().await.unwrap();
+    assert_eq!(package.runtime, "r");
+    assert_eq!(package.handler, "model.predict_one");
+    assert_eq!(names(&package.code.path), ["model.R"]);
+    assert!(package.layers.is_empty() && package.notes.is_empty());
+    bench.options.place = Place::Aws;
     let package = bench.build().await.unwrap();
     assert_eq!(package.runtime, "provided.al2023");
     assert_eq!(package.handler, "model.predict_one");
+    assert!(package.notes[0].contains("squall layer build r"));
     let zip = fs::File::open(&package.code.path).unwrap();
     let mut zip = zip::ZipArchive::new(zip).unwrap();
     let mode = zip.by_name("bootstrap").unwrap().unix_mode().unwrap();

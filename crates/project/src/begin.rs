@@ -61,7 +61,7 @@ pub fn look(folder: &Path) -> Found {
             let kind = match (&found.runtime, &found.entry) {
                 (_, Entry::App(_)) => "an app",
                 (FunctionRuntime::Python { .. }, _) => "a handler in Python",
-                (FunctionRuntime::R, _) => "a function in R",
+                (FunctionRuntime::R { .. }, _) => "a function in R",
                 (FunctionRuntime::Provided { .. }, _) => "an executable",
             };
             format!("{kind} in {}", found.file)

@@ -30,3 +30,8 @@ pub use error::{Mistake, ProjectError};
 pub use load::{FILE, root_of};
 pub use model::Project;
 pub use text::Text;
+
+/// Whether this names a package of R, alone or in one version: `jsonlite@1.8.4`.
+pub fn is_r_package(text: &str) -> bool {
+    (spec::R_PACKAGE.fits)(text)
+}

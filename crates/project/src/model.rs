@@ -39,6 +39,8 @@ pub struct Function {
     pub include: Vec<String>,
     pub exclude: Vec<String>,
     pub requirements: Requirements,
+    /// Of R: a list, or a lock file of renv.
+    pub packages: Requirements,
     /// ARNs of layers that exist already.
     pub layers: Vec<String>,
     pub architecture: Architecture,
@@ -81,8 +83,8 @@ pub enum Architecture {
 pub enum FunctionRuntime {
     /// `3.11` of `python3.11`.
     Python { major: u8, minor: u8 },
-    /// R by a bootstrap that comes with the package.
-    R,
+    /// R, in any version or in the 4.2 of `r4.2`.
+    R { version: Option<(u8, u8)> },
     /// An executable named `bootstrap`, ready or built by a command.
     Provided { build: Option<String> },
 }
@@ -109,7 +111,10 @@ impl fmt::Display for FunctionRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Python { major, minor } => write!(f, "python{major}.{minor}"),
-            Self::R => f.write_str("r"),
+            Self::R { version: None } => f.write_str("r"),
+            Self::R {
+                version: Some((major, minor)),
+            } => write!(f, "r{major}.{minor}"),
             Self::Provided { .. } => f.write_str("provided.al2023"),
         }
     }
@@ -118,7 +123,7 @@ impl fmt::Display for FunctionRuntime {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Requirements {
     None,
-    /// `requirements.txt`, `pyproject.toml` or `uv.lock`, absolute.
+    /// `requirements.txt`, `pyproject.toml`, `uv.lock` or `renv.lock`, absolute.
     File(PathBuf),
     List(Vec<String>),
 }
@@ -153,7 +158,26 @@ pub struct Objects {
     pub prefix: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One object, whose key is known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectRef {
+    pub bucket: BucketRef,
+    pub key: String,
+}
+
+impl ObjectRef {
+    /// The name of its file, without what tells its format: `admission` of
+    /// `models/admission.rds`.
+    pub fn stem(&self) -> &str {
+        let file = self.key.rsplit('/').next().unwrap_or(&self.key);
+        match file.rsplit_once('.') {
+            Some((stem, _)) if !stem.is_empty() => stem,
+            _ => file,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BucketRef {
     /// Of the project, by its name there.
     Project(String),
@@ -192,6 +216,8 @@ pub struct Site {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {
+    /// Its place among those of the file; a list of models makes several routes of one.
+    pub place: usize,
     /// As HTTP APIs have it: `/`, `/items/{id}`, `/{proxy+}`; `$default` is all that no
     /// other route takes.
     pub path: String,
@@ -200,6 +226,8 @@ pub struct Route {
     pub target: RouteTarget,
     /// Origins of pages that may call it.
     pub cors: Vec<String>,
+    /// Whether calls must bring an API key.
+    pub key: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -209,6 +237,11 @@ pub enum RouteTarget {
     /// that name none.
     Map {
         function: String,
+        options: BTreeMap<String, String>,
+    },
+    /// What a model that lies in a bucket predicts for the rows that come.
+    Model {
+        model: ObjectRef,
         options: BTreeMap<String, String>,
     },
 }

@@ -1,7 +1,8 @@
 //! What a function reads and writes, as `squall.toml` has it: `lake`, `lake/raw/`, or
-//! the ARN of a bucket that is not of the project.
+//! the ARN of a bucket that is not of the project. And single objects: `lake/model.rds`
+//! or `s3://BUCKET/KEY`.
 
-use crate::model::{BucketRef, Objects};
+use crate::model::{BucketRef, ObjectRef, Objects};
 
 /// `lake/raw/*` means the same as `lake/raw/`.
 pub fn parse(text: &str) -> Option<Objects> {
@@ -25,6 +26,52 @@ pub fn parse(text: &str) -> Option<Objects> {
     })
 }
 
+/// One object. A name that a bucket of the project has is that bucket, also behind
+/// `s3://`: [`of_project`] finds it out.
+pub fn parse_one(text: &str) -> Option<ObjectRef> {
+    let foreign = text.strip_prefix("s3://");
+    let (bucket, key) = foreign.unwrap_or(text).split_once('/')?;
+    let bucket = if foreign.is_some() {
+        // A short name may be one of the project.
+        let is_name = bucket.parse::<types::BucketName>().is_ok();
+        if !is_name && !(crate::spec::BUCKET_NAME.fits)(bucket) {
+            return None;
+        }
+        BucketRef::Foreign(bucket.to_owned())
+    } else if (crate::spec::BUCKET_NAME.fits)(bucket) {
+        BucketRef::Project(bucket.to_owned())
+    } else {
+        return None;
+    };
+    // It becomes part of a policy, where some signs mean more than they say.
+    let is_plain =
+        !key.contains(['*', '?']) && !key.contains("${") && !key.contains(char::is_control);
+    let is_key = key.parse::<types::ObjectKey>().is_ok() && !key.ends_with('/');
+    (is_plain && is_key).then(|| ObjectRef {
+        bucket,
+        key: key.to_owned(),
+    })
+}
+
+/// The same object, by the project's own name of its bucket if it is one of the project:
+/// `buckets` are those names, with the whole names that the project says.
+pub fn of_project<'a>(
+    object: ObjectRef,
+    mut buckets: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+) -> ObjectRef {
+    let BucketRef::Foreign(name) = &object.bucket else {
+        return object;
+    };
+    let own = buckets.find(|(key, whole)| whole.unwrap_or(key) == name);
+    match own {
+        Some((key, _)) => ObjectRef {
+            bucket: BucketRef::Project(key.to_owned()),
+            key: object.key,
+        },
+        None => object,
+    }
+}
+
 /// What follows `arn:aws:s3:::`, whatever the partition is called.
 fn arn(text: &str) -> Option<&str> {
     let rest = text.strip_prefix("arn:")?;
@@ -36,6 +83,22 @@ fn arn(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_is_found_in_a_bucket_of_the_project() {
+        let buckets = || [("models", None), ("lake", Some("their-lake"))].into_iter();
+        let read = |text: &str| of_project(parse_one(text).unwrap(), buckets()).bucket;
+        let own = |key: &str| BucketRef::Project(key.to_owned());
+        assert_eq!(read("models/a.rds"), own("models"));
+        assert_eq!(read("s3://models/a.rds"), own("models"));
+        assert_eq!(read("s3://their-lake/a.rds"), own("lake"));
+        let foreign = BucketRef::Foreign("lake".to_owned());
+        assert_eq!(read("s3://lake/a.rds"), foreign);
+        let stem = |text: &str| parse_one(text).unwrap().stem().to_owned();
+        assert_eq!(stem("models/2026/admission.rds"), "admission");
+        assert_eq!(stem("models/a.b.json"), "a.b");
+        assert_eq!(stem("models/.rds"), ".rds");
+    }
 
     #[test]
     fn buckets_and_prefixes_are_told_apart() {

@@ -77,12 +77,14 @@ pub static ALL: [Template; 5] = [
     ),
     template!(
         "r-model",
-        "a model of R behind an address",
+        "a model behind an API, without R and in R, with a page in front",
         [
             "squall.toml",
             "README.md",
             "model.R",
+            "models/admission.rds",
             "service.R",
+            "page/index.html",
             "applicants.csv",
             "test.R",
         ]

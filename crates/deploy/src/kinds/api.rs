@@ -11,7 +11,8 @@ use aws_wire::form;
 use project::model::{Route, RouteTarget};
 
 use super::permission::{self, Source};
-use crate::names::{ALIAS, Names};
+use super::policy;
+use crate::names::ALIAS;
 use crate::site::{Site, Target as Place};
 use crate::step::{Action, Phase, Step};
 
@@ -24,8 +25,9 @@ const ROUTES: &str = "routes";
 const STAGE: &str = "$default";
 /// The route of all requests that no other route takes.
 const DEFAULT_ROUTE: &str = "$default";
-/// The engine's own integration, in whose place AWS has the coordinator's function.
+/// The engine's own integrations, in whose place AWS has the coordinator's function.
 const MAP: &str = "Squall-Map";
+const MODEL: &str = "Squall-Model";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
@@ -33,7 +35,14 @@ pub struct Wanted {
     /// Origins of pages that may call it. An API has one list for all routes.
     pub cors: Vec<String>,
     /// By their keys: `GET /items/{id}`.
-    pub routes: BTreeMap<String, Target>,
+    pub routes: BTreeMap<String, WantedRoute>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedRoute {
+    pub target: Target,
+    /// Whether calls must bring an API key.
+    pub asks_key: bool,
 }
 
 /// What a route leads to.
@@ -43,6 +52,8 @@ pub enum Target {
     Function(String),
     /// Its parameters: the function, its alias, and options.
     Map(BTreeMap<String, String>),
+    /// Its parameters: the object, and options.
+    Model(BTreeMap<String, String>),
 }
 
 /// All APIs with our tags: more than one where the answer to a creation was lost.
@@ -65,16 +76,20 @@ pub struct FoundRoute {
     pub id: String,
     /// An integration's id.
     pub integration: String,
+    pub asks_key: bool,
 }
 
 impl Api {
-    fn target(&self, key: &str) -> Option<&Target> {
-        self.integrations.get(&self.routes.get(key)?.integration)
+    fn leads(&self, key: &str, wanted: &WantedRoute) -> bool {
+        self.routes.get(key).is_some_and(|route| {
+            let target = self.integrations.get(&route.integration);
+            target == Some(&wanted.target) && route.asks_key == wanted.asks_key
+        })
     }
 }
 
 pub fn wanted(site: &Site) -> Option<Wanted> {
-    let (project, names) = (&site.project, site.names());
+    let project = &site.project;
     if project.routes.is_empty() {
         return None;
     }
@@ -82,24 +97,33 @@ pub fn wanted(site: &Site) -> Option<Wanted> {
     let cors: BTreeSet<String> = origins.cloned().collect();
     let mut routes = BTreeMap::new();
     for route in &project.routes {
-        let target = target(route, names);
-        routes.extend(keys(route).into_iter().map(|key| (key, target.clone())));
+        let wanted = wanted_route(route, site);
+        routes.extend(keys(route).into_iter().map(|key| (key, wanted.clone())));
     }
     // Pages of a map's jobs, below its path. What the project says itself goes before.
     for route in &project.routes {
         let below = below(route).filter(|_| site.cloud.target == Place::Engine);
         if let Some(key) = below {
-            routes.entry(key).or_insert_with(|| target(route, names));
+            let wanted = || wanted_route(route, site);
+            routes.entry(key).or_insert_with(wanted);
         }
     }
     Some(Wanted {
-        name: names.whole(),
+        name: site.names().whole(),
         cors: cors.into_iter().collect(),
         routes,
     })
 }
 
-fn target(route: &Route, names: &Names) -> Target {
+fn wanted_route(route: &Route, site: &Site) -> WantedRoute {
+    WantedRoute {
+        target: target(route, site),
+        asks_key: route.key,
+    }
+}
+
+fn target(route: &Route, site: &Site) -> Target {
+    let names = site.names();
     match &route.target {
         RouteTarget::Function(function) => Target::Function(names.alias_arn(function)),
         RouteTarget::Map { function, options } => {
@@ -107,6 +131,12 @@ fn target(route: &Route, names: &Names) -> Target {
             parameters.insert("function".to_owned(), names.of(function));
             parameters.insert("qualifier".to_owned(), ALIAS.to_owned());
             Target::Map(parameters)
+        }
+        RouteTarget::Model { model, options } => {
+            let mut parameters = options.clone();
+            let bucket = policy::bucket_name(site, &model.bucket);
+            parameters.insert("model".to_owned(), format!("s3://{bucket}/{}", model.key));
+            Target::Model(parameters)
         }
     }
 }
@@ -133,13 +163,14 @@ fn below(route: &Route) -> Option<String> {
     Some(format!("ANY {path}/{{proxy+}}"))
 }
 
-/// The API may invoke the functions of its routes. Maps of the engine need no leave.
+/// The API may invoke the functions of its routes. Maps and models of the engine need
+/// no leave.
 pub fn permissions(site: &Site) -> Vec<permission::Wanted> {
     let routes = site.project.routes.iter();
     let functions: BTreeSet<&str> = routes
         .filter_map(|route| match &route.target {
             RouteTarget::Function(function) => Some(function.as_str()),
-            RouteTarget::Map { .. } => None,
+            RouteTarget::Map { .. } | RouteTarget::Model { .. } => None,
         })
         .collect();
     let functions = functions.into_iter();
@@ -211,9 +242,10 @@ fn plan_api(wanted: &Wanted, there: Option<&Api>) -> Option<Step> {
 
 fn plan_routes(wanted: &Wanted, there: Option<&Api>) -> Option<Step> {
     let mut details = Vec::new();
-    for (key, target) in &wanted.routes {
-        if there.and_then(|api| api.target(key)) != Some(target) {
-            details.push(format!("{key} -> {}", shown(target)));
+    for (key, route) in &wanted.routes {
+        if !there.is_some_and(|api| api.leads(key, route)) {
+            let asks = if route.asks_key { ", with a key" } else { "" };
+            details.push(format!("{key} -> {}{asks}", shown(&route.target)));
         }
     }
     if let Some(api) = there {
@@ -247,18 +279,22 @@ fn shown(target: &Target) -> String {
             let mut parts = arn.rsplit(':').skip(1);
             parts.next().unwrap_or(arn).to_owned()
         }
-        Target::Map(parameters) => {
-            let function = parameters.get("function").map_or("", String::as_str);
-            let is_option = |name: &&String| !["function", "qualifier"].contains(&name.as_str());
-            let options = parameters.iter().filter(|(name, _)| is_option(name));
-            let options: Vec<_> = options
-                .map(|(name, value)| format!("{name}={}", form::encode(value)))
-                .collect();
-            format!("map {function} {}", options.join("&"))
-                .trim_end()
-                .to_owned()
-        }
+        Target::Map(parameters) => own("map", "function", parameters),
+        Target::Model(parameters) => own("model", "model", parameters),
     }
+}
+
+/// `map p-dev-f item=series`: what it is, of what, and its options.
+fn own(kind: &str, of: &str, parameters: &BTreeMap<String, String>) -> String {
+    let what = parameters.get(of).map_or("", String::as_str);
+    let is_option = |name: &&String| name.as_str() != of && name.as_str() != "qualifier";
+    let options = parameters.iter().filter(|(name, _)| is_option(name));
+    let options: Vec<_> = options
+        .map(|(name, value)| format!("{name}={}", form::encode(value)))
+        .collect();
+    format!("{kind} {what} {}", options.join("&"))
+        .trim_end()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -269,13 +305,20 @@ mod tests {
         Target::Function(format!("arn:aws:lambda:us-east-1:1:function:{name}:live"))
     }
 
+    fn open(target: Target) -> WantedRoute {
+        WantedRoute {
+            target,
+            asks_key: false,
+        }
+    }
+
     fn wanted(routes: &[(&str, &str)]) -> Wanted {
         let routes = routes.iter();
         Wanted {
             name: "p-dev".to_owned(),
             cors: vec![],
             routes: routes
-                .map(|(key, name)| ((*key).to_owned(), function(name)))
+                .map(|(key, name)| ((*key).to_owned(), open(function(name))))
                 .collect(),
         }
     }
@@ -294,6 +337,7 @@ mod tests {
             let route = FoundRoute {
                 id: format!("r{number}"),
                 integration: integration.clone(),
+                asks_key: false,
             };
             api.routes.insert((*key).to_owned(), route);
             api.integrations.insert(integration, function(name));
@@ -329,6 +373,17 @@ mod tests {
     }
 
     #[test]
+    fn a_route_that_asks_for_a_key_now_is_changed() {
+        let found = vec![api("x", &[("GET /a", "f")])];
+        let mut asks = wanted(&[("GET /a", "f")]);
+        for route in asks.routes.values_mut() {
+            route.asks_key = true;
+        }
+        let steps = plan(Some(&asks), &found);
+        assert_eq!(steps[0].details, ["GET /a -> f, with a key"]);
+    }
+
+    #[test]
     fn what_an_interrupted_deployment_left_is_finished_or_removed() {
         let routes = [("GET /a", "f")];
         let mut bare = api("x", &[]);
@@ -353,6 +408,7 @@ mod tests {
     fn route(path: &str, methods: &[&str], is_map: bool) -> Route {
         let function = "f".to_owned();
         Route {
+            place: 0,
             path: path.to_owned(),
             methods: methods.iter().map(|it| (*it).to_owned()).collect(),
             target: if is_map {
@@ -364,6 +420,7 @@ mod tests {
                 RouteTarget::Function(function)
             },
             cors: vec![],
+            key: false,
         }
     }
 
@@ -393,6 +450,12 @@ mod tests {
         assert_eq!(
             shown(&Target::Map(parameters.into())),
             "map p-dev-f item=series"
+        );
+        let parameters = [("model", "s3://b/m.rds"), ("threshold", "0.5")];
+        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(
+            shown(&Target::Model(parameters.into())),
+            "model s3://b/m.rds threshold=0.5"
         );
     }
 }

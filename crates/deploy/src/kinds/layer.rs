@@ -1,12 +1,14 @@
 //! Layers of requirements: versions of one layer of the project, each described by
-//! the hash of what it was made of, so that equal requirements are uploaded once.
+//! the hash of what it was made of, so that equal requirements are uploaded once. The
+//! same of a language that AWS does not have, under another name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_client::ClientError;
 use aws_wire::form;
+use futures::future::try_join_all;
 use http::Method;
-use package::LayerPackage;
+use package::{LayerKind, LayerPackage};
 use serde_json::{Value, json};
 
 use super::function;
@@ -17,9 +19,11 @@ use crate::site::{Cloud, Known, Made, Site};
 use crate::step::{Action, Phase, Step};
 
 const KIND: &str = "layer";
+const KINDS: [LayerKind; 2] = [LayerKind::Libraries, LayerKind::R];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
+    pub kind: LayerKind,
     pub version: u64,
     pub arn: String,
     /// Empty: it is not of this project and stage, whose names together may be those of
@@ -41,12 +45,14 @@ pub fn wanted(site: &Site) -> Vec<LayerPackage> {
 }
 
 pub async fn read(cloud: &Cloud) -> Result<Vec<Found>, DeployError> {
-    list(cloud).await.map_err(DeployError::read("layers"))
+    let lists = try_join_all(KINDS.map(|kind| list(cloud, kind))).await;
+    let lists = lists.map_err(DeployError::read("layers"))?;
+    Ok(lists.into_iter().flatten().collect())
 }
 
 /// Oldest first.
-async fn list(cloud: &Cloud) -> Result<Vec<Found>, ClientError> {
-    let (name, mark) = (cloud.names.layer(), mark(&cloud.names));
+async fn list(cloud: &Cloud, kind: LayerKind) -> Result<Vec<Found>, ClientError> {
+    let (name, mark) = (cloud.names.layer(kind), mark(&cloud.names));
     let hash_in = |text: &Value| Some(text.as_str()?.strip_prefix(&mark)?.to_owned());
     let listed = all_pages("LayerVersions", "NextMarker", |marker| {
         let marker = marker.map(|marker| format!("&Marker={}", form::encode(&marker)));
@@ -60,6 +66,7 @@ async fn list(cloud: &Cloud) -> Result<Vec<Found>, ClientError> {
     let listed = if_there(listed).await?.unwrap_or_default();
     let found = listed.iter().filter_map(|shape| {
         Some(Found {
+            kind,
             version: shape["Version"].as_u64()?,
             arn: shape["LayerVersionArn"].as_str()?.to_owned(),
             hash: hash_in(&shape["Description"]).unwrap_or_default(),
@@ -79,7 +86,7 @@ pub fn known(found: &[Found], known: &mut Known) {
 
 /// `used` are the layers of versions that are there and stay.
 pub fn plan(
-    names_layer: &str,
+    names: &Names,
     wanted: &[LayerPackage],
     found: &[Found],
     used: &BTreeSet<&str>,
@@ -89,7 +96,8 @@ pub fn plan(
         .iter()
         .filter(|layer| !found.iter().any(|there| there.hash == layer.hash));
     for layer in missing {
-        let step = Step::draft(Action::Create, Phase::Layer, KIND, names_layer);
+        let name = names.layer(layer.kind);
+        let step = Step::draft(Action::Create, Phase::Layer, KIND, &name);
         let size = package::size(layer.artifact.zip_bytes);
         steps.push(step.details([size]).work(Work::Publish(layer.clone())));
     }
@@ -103,9 +111,9 @@ pub fn plan(
         !(is_used || wanted && is_newest)
     });
     for there in left {
-        let name = format!("{names_layer} {}", there.version);
+        let name = format!("{} {}", names.layer(there.kind), there.version);
         let step = Step::draft(Action::Remove, Phase::Layer, KIND, &name);
-        steps.push(step.work(Work::Remove(there.version)));
+        steps.push(step.work(Work::Remove(there.kind, there.version)));
     }
     steps
 }
@@ -113,15 +121,15 @@ pub fn plan(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
     Publish(LayerPackage),
-    Remove(u64),
+    Remove(LayerKind, u64),
 }
 
 impl Work {
     pub async fn run(&self, site: &Site, made: &Made) -> Result<(), StepError> {
         match self {
             Self::Publish(layer) => publish(site, layer, made).await?,
-            Self::Remove(version) => {
-                remove(&site.cloud, *version).await?;
+            Self::Remove(kind, version) => {
+                remove(&site.cloud, *kind, *version).await?;
             }
         }
         Ok(())
@@ -135,39 +143,40 @@ async fn publish(site: &Site, layer: &LayerPackage, made: &Made) -> Result<(), S
         "Content": function::code(site, &layer.artifact)?,
     });
     let client = &cloud.client;
-    let target = versions(names);
+    let target = versions(names, layer.kind);
     let publish = client.rest_json("lambda", Method::POST, &target, Some(&body));
     let answer = publish.await?;
     let arn = text(&answer, "LayerVersionArn", "PublishLayerVersion")?;
     made.now().layers.insert(layer.hash.clone(), arn.to_owned());
     // Where an answer was lost, it was published twice.
-    let there = list(cloud).await?;
+    let there = list(cloud, layer.kind).await?;
     let twins = there
         .iter()
         .filter(|it| it.hash == layer.hash && it.arn != arn);
     for twin in twins {
-        remove(cloud, twin.version).await?;
+        remove(cloud, twin.kind, twin.version).await?;
     }
     Ok(())
 }
 
-async fn remove(cloud: &Cloud, version: u64) -> Result<(), ClientError> {
-    let target = format!("{}/{version}", versions(&cloud.names));
+async fn remove(cloud: &Cloud, kind: LayerKind, version: u64) -> Result<(), ClientError> {
+    let target = format!("{}/{version}", versions(&cloud.names, kind));
     let client = &cloud.client;
     gone(client.rest_json("lambda", Method::DELETE, &target, None)).await
 }
 
-fn versions(names: &Names) -> String {
-    format!("/2018-10-31/layers/{}/versions", names.layer())
+fn versions(names: &Names, kind: LayerKind) -> String {
+    format!("/2018-10-31/layers/{}/versions", names.layer(kind))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::function::tests::artifact;
+    use crate::kinds::function::tests::{artifact, names};
 
     fn layer(hash: &str) -> LayerPackage {
         LayerPackage {
+            kind: LayerKind::Libraries,
             hash: hash.to_owned(),
             artifact: artifact(hash),
         }
@@ -175,6 +184,7 @@ mod tests {
 
     fn found(version: u64, hash: &str) -> Found {
         Found {
+            kind: LayerKind::Libraries,
             version,
             arn: format!("arn:{version}"),
             hash: hash.to_owned(),
@@ -195,15 +205,34 @@ mod tests {
             found(3, "a"),
             found(4, "a"),
         ];
-        let steps = plan("deps", &wanted, &found, &["arn:2"].into());
+        let steps = plan(&names(), &wanted, &found, &["arn:2"].into());
         let expected = [
-            (Action::Create, "deps"),
-            (Action::Remove, "deps 1"),
-            (Action::Remove, "deps 3"),
+            (Action::Create, "p-dev-deps"),
+            (Action::Remove, "p-dev-deps 1"),
+            (Action::Remove, "p-dev-deps 3"),
         ];
         assert_eq!(told(&steps), expected);
         let mut there = Known::default();
         known(&found, &mut there);
         assert_eq!(there.layers["a"], "arn:4");
+    }
+
+    #[test]
+    fn a_language_is_a_layer_of_its_own() {
+        let r = LayerPackage {
+            kind: LayerKind::R,
+            ..layer("r")
+        };
+        let old = Found {
+            kind: LayerKind::R,
+            ..found(1, "old")
+        };
+        let steps = plan(&names(), &[layer("a"), r], &[old], &BTreeSet::new());
+        let expected = [
+            (Action::Create, "p-dev-deps"),
+            (Action::Create, "p-dev-r"),
+            (Action::Remove, "p-dev-r 1"),
+        ];
+        assert_eq!(told(&steps), expected);
     }
 }

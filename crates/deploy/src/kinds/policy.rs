@@ -83,7 +83,7 @@ fn objects(site: &Site, all: &[Objects]) -> Vec<String> {
     arns.collect()
 }
 
-fn bucket_name(site: &Site, bucket: &BucketRef) -> String {
+pub fn bucket_name(site: &Site, bucket: &BucketRef) -> String {
     match bucket {
         BucketRef::Project(key) => site.bucket_name(key),
         BucketRef::Foreign(name) => name.clone(),

@@ -8,6 +8,8 @@ mod samples;
 mod select;
 mod trace;
 
+pub(crate) use trace::read_all;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

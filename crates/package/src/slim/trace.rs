@@ -109,7 +109,7 @@ pub(crate) async fn run(
             Network::Isolated { ports: vec![] },
         )
         .await?;
-    let output = tokio::time::timeout(PATIENCE, read_all(&process.logs)).await;
+    let output = tokio::time::timeout(PATIENCE, read_all(&process.logs, OUTPUT_MAX)).await;
     process.kill();
     let Ok(output) = output else {
         return Ok(Err(format!("it took longer than {} s", PATIENCE.as_secs())));
@@ -138,11 +138,12 @@ fn rand_like(stage: &Stage) -> u128 {
     (one() << 64) | one()
 }
 
-async fn read_all(logs: &sandbox::LogPipe) -> Vec<u8> {
+/// All that a process says, up to some bytes.
+pub(crate) async fn read_all(logs: &sandbox::LogPipe, most: usize) -> Vec<u8> {
     let mut output = Vec::new();
     let mut buffer = vec![0; 64 << 10];
     while let Ok(count) = logs.read(&mut buffer).await {
-        if count == 0 || output.len() > OUTPUT_MAX {
+        if count == 0 || output.len() > most {
             break;
         }
         output.extend(&buffer[..count]);

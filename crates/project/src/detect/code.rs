@@ -146,7 +146,12 @@ fn r_handler(folder: &Path, within: &str) -> Option<Found> {
             };
             let entry = Entry::Handler(format!("{within}{stem}.{function}"));
             let file = format!("{within}{stem}.{ending}");
-            Some(found(&stem, FunctionRuntime::R, entry, file))
+            Some(found(
+                &stem,
+                FunctionRuntime::R { version: None },
+                entry,
+                file,
+            ))
         })
     })
 }

@@ -22,6 +22,7 @@ pub use python::python;
 const MAX_LOOK: u64 = 256 * 1024;
 /// What requirements may be called, by how exactly they say it.
 const REQUIREMENTS: [&str; 3] = ["requirements.txt", "uv.lock", "pyproject.toml"];
+const RENV_LOCK: &str = "renv.lock";
 const MAX_PROJECT_NAME: usize = 32;
 
 /// The folder's name, as far as names of projects may have it.
@@ -56,6 +57,13 @@ pub fn requirements(root: &Path, source: &Path) -> Option<PathBuf> {
     })
 }
 
+/// The lock file of renv beside the code, or else in the project's folder.
+pub fn renv_lock(root: &Path, source: &Path) -> Option<PathBuf> {
+    let folders = [source, root].into_iter();
+    let mut files = folders.map(|folder| folder.join(RENV_LOCK));
+    files.find(|file| file.is_file())
+}
+
 /// Many have a pyproject.toml for their linter alone.
 fn says_requirements(file: &Path) -> bool {
     !file.ends_with("pyproject.toml")
@@ -72,7 +80,7 @@ pub fn runtime_of(source: &Path, entry: &Entry) -> FunctionRuntime {
         .map_or(handler.as_str(), |(file, _)| file);
     let is_there = |ending: &str| source.join(format!("{file}.{ending}")).is_file();
     if !is_there("py") && (is_there("R") || is_there("r")) {
-        FunctionRuntime::R
+        FunctionRuntime::R { version: None }
     } else if handler == "bootstrap" && source.join("bootstrap").is_file() {
         FunctionRuntime::Provided { build: None }
     } else {

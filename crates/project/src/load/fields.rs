@@ -27,6 +27,7 @@ const SAID: [(&str, &[(&str, &str)]); 6] = [
             ("include", "[\"*.py\"]"),
             ("exclude", "[\"*.txt\"]"),
             ("requirements", "[\"numpy\"]"),
+            ("packages", "[\"jsonlite\"]"),
             (
                 "layers",
                 "[\"arn:aws:lambda:us-east-1:000000000000:layer:x:1\"]",
@@ -81,8 +82,11 @@ const SAID: [(&str, &[(&str, &str)]); 6] = [
             ("methods", "[\"GET\"]"),
             ("function", "\"g\""),
             ("map", "\"f\""),
+            ("model", "\"b/m.rds\""),
+            ("models", "[\"b/m.rds\", \"s3://their/n.rds\"]"),
             ("options", "{ chunksize = 5 }"),
             ("cors", "[\"*\"]"),
+            ("key", "true"),
         ],
     ),
     (
@@ -103,8 +107,8 @@ fn with(table: &str, field: &str, value: &str) -> String {
         let mut lines = Vec::new();
         // These stand for each other.
         let instead = match field {
-            "app" | "build" => "handler",
-            "map" | "options" => "function",
+            "app" | "build" | "packages" => "handler",
+            "map" | "model" | "models" | "options" => "function",
             _ => "",
         };
         for (other, value) in standard {
@@ -114,6 +118,9 @@ fn with(table: &str, field: &str, value: &str) -> String {
         }
         if name == table {
             lines.push(format!("{field} = {value}\n"));
+            if field == "packages" {
+                lines.push("handler = \"h.handler\"\n".to_owned());
+            }
             if field == "options" {
                 lines.push("map = \"f\"\n".to_owned());
             }
@@ -158,6 +165,7 @@ fn whatever_is_said_makes_a_difference() {
     fs::create_dir(path.join("site")).unwrap();
     fs::write(path.join("f.py"), "def handler(e, c): ...\n").unwrap();
     fs::write(path.join("g.py"), "def handler(e, c): ...\n").unwrap();
+    fs::write(path.join("h.R"), "handler <- function(event) 1\n").unwrap();
     fs::create_dir(path.join("code")).unwrap();
     fs::write(path.join("code/f.py"), "def handler(e, c): ...\n").unwrap();
     let load = |text: String| {

@@ -107,7 +107,10 @@ fn all_that_can_be_said_is_understood() {
     );
     let variables: Vec<String> = f.environment.values().map(ToString::to_string).collect();
     assert_eq!(variables, ["${bucket.lake}", "true", "3", "0.5"]);
-    assert_eq!(project.functions["r"].runtime, FunctionRuntime::R);
+    assert_eq!(
+        project.functions["r"].runtime,
+        FunctionRuntime::R { version: None }
+    );
     let objects = |bucket, prefix: &str| Objects {
         bucket,
         prefix: prefix.to_owned(),

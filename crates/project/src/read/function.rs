@@ -56,10 +56,7 @@ pub fn read(
     access(&mut function, section);
     function.url = url(section);
     function.keep_warm = keep_warm(section);
-    match requirements(root, section) {
-        Some(requirements) => function.requirements = requirements,
-        None => look_for_requirements(root, name, &mut function, assumed),
-    }
+    libraries(root, name, section, &mut function, merged, report, assumed);
     Some(function)
 }
 
@@ -72,6 +69,7 @@ pub fn standard(runtime: FunctionRuntime, entry: Entry, source: &Path) -> Functi
         include: Vec::new(),
         exclude: Vec::new(),
         requirements: Requirements::None,
+        packages: Requirements::None,
         layers: Vec::new(),
         architecture: Architecture::X86_64,
         memory_mb: MEMORY_MB,
@@ -112,13 +110,21 @@ fn look_for_requirements(
     function: &mut Function,
     assumed: &mut Vec<String>,
 ) {
-    if !matches!(function.runtime, FunctionRuntime::Python { .. }) {
-        return;
-    }
-    if let Some(file) = detect::requirements(root, &function.source) {
+    let (found, place) = match function.runtime {
+        FunctionRuntime::Python { .. } => (
+            detect::requirements(root, &function.source),
+            &mut function.requirements,
+        ),
+        FunctionRuntime::R { .. } => (
+            detect::renv_lock(root, &function.source),
+            &mut function.packages,
+        ),
+        FunctionRuntime::Provided { .. } => return,
+    };
+    if let Some(file) = found {
         let shown = file.strip_prefix(root).unwrap_or(&file).display();
         assumed.push(format!("{name} needs what {shown} says"));
-        function.requirements = Requirements::File(file);
+        *place = Requirements::File(file);
     }
 }
 
@@ -340,13 +346,51 @@ fn keep_warm(section: &Section<'_>) -> Option<KeepWarm> {
     })
 }
 
+/// What it needs beside its code: packages of Python or of R, as the project says or as
+/// its files do.
+fn libraries(
+    root: &Path,
+    name: &str,
+    section: &Section<'_>,
+    function: &mut Function,
+    merged: &Table,
+    report: &mut Report<'_>,
+    assumed: &mut Vec<String>,
+) {
+    let is_r = matches!(function.runtime, FunctionRuntime::R { .. });
+    let (own, other, hint) = if is_r {
+        (
+            "packages",
+            "requirements",
+            "packages of R are named by packages",
+        )
+    } else {
+        ("requirements", "packages", "only a function in R has them")
+    };
+    if section
+        .value(other)
+        .is_some_and(|value| !matches!(value, Value::Truth(false)))
+    {
+        let problem = format!("a function of {} has no {other}", function.runtime);
+        report.of(
+            merged,
+            &section.below(other),
+            problem,
+            Some(hint.to_owned()),
+        );
+    }
+    match requirements(root, section, own) {
+        Some(said) if is_r => function.packages = said,
+        Some(said) => function.requirements = said,
+        None => look_for_requirements(root, name, function, assumed),
+    }
+}
+
 /// `None` if nothing is said.
-fn requirements(root: &Path, section: &Section<'_>) -> Option<Requirements> {
-    match section.value("requirements")? {
+fn requirements(root: &Path, section: &Section<'_>, field: &str) -> Option<Requirements> {
+    match section.value(field)? {
         Value::Text(file) => Some(Requirements::File(at(root, section, file))),
-        Value::List(_) => Some(Requirements::List(
-            section.texts("requirements").unwrap_or_default(),
-        )),
+        Value::List(_) => Some(Requirements::List(section.texts(field).unwrap_or_default())),
         _ => Some(Requirements::None),
     }
 }

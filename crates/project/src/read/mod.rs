@@ -2,6 +2,7 @@
 //! assumptions told.
 
 mod function;
+mod route;
 mod section;
 
 use std::collections::BTreeMap;
@@ -9,9 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::check::Report;
 use crate::detect;
-use crate::model::{
-    Bucket, Entry, Function, Project, Route, RouteTarget, Schedule, Site, Trigger, Url,
-};
+use crate::model::{Bucket, Entry, Function, Project, RouteTarget, Schedule, Site, Trigger, Url};
 use crate::tree::{self, Table, Value};
 use section::Section;
 
@@ -37,18 +36,20 @@ pub fn project(root: &Path, stage: String, merged: &Table, report: &mut Report<'
     if !file.has("functions") && !file.has("buckets") {
         functions.extend(found(root, &mut assumed));
     }
-    let routes = file.items("routes").iter();
-    let routes = routes.filter_map(|item| route(item, report)).collect();
+    let buckets: BTreeMap<String, Bucket> = file
+        .sections("buckets")
+        .map(|(name, section)| (name.to_owned(), bucket(root, &section)))
+        .collect();
+    let routes = file.items("routes").iter().enumerate();
+    let routes = routes.flat_map(|(place, item)| route::read(place, item, &buckets, report));
+    let routes = routes.collect();
     let mut project = Project {
         root: root.to_owned(),
         name,
         stage,
         region: head.and_then(|head| head.owned("region")),
         functions,
-        buckets: file
-            .sections("buckets")
-            .map(|(name, section)| (name.to_owned(), bucket(root, &section)))
-            .collect(),
+        buckets,
         routes,
         schedules: file
             .sections("schedules")
@@ -91,7 +92,7 @@ fn open_apps(project: &mut Project, file: &Section<'_>) {
             .is_some_and(|section| section.has("url"));
         let is_routed = project.routes.iter().any(|route| match &route.target {
             RouteTarget::Function(target) => target == name,
-            RouteTarget::Map { .. } => false,
+            RouteTarget::Map { .. } | RouteTarget::Model { .. } => false,
         });
         if matches!(function.entry, Entry::App(_)) && !is_said && !is_routed {
             function.url = Some(Url {
@@ -104,47 +105,6 @@ fn open_apps(project: &mut Project, file: &Section<'_>) {
             ));
         }
     }
-}
-
-fn route(item: &tree::Node, report: &mut Report<'_>) -> Option<Route> {
-    let Value::Table(table) = &item.value else {
-        return None;
-    };
-    let section = Section::new(Vec::new(), table);
-    let path = section.owned("path")?;
-    let target = match (section.owned("function"), section.owned("map")) {
-        (Some(function), None) => {
-            if let Some(at) = tree::locate(table, &["options"]) {
-                let problem = "only a map has options".to_owned();
-                report.at(at, &["routes", "options"], problem, None);
-            }
-            RouteTarget::Function(function)
-        }
-        (None, Some(function)) => {
-            let options = section.section("options").into_iter();
-            RouteTarget::Map {
-                function,
-                options: options
-                    .flat_map(|options| options.plain())
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .collect(),
-            }
-        }
-        (both, _) => {
-            let problem = match both {
-                Some(_) => "a route has a function or a map, not both",
-                None => "a route needs a function or a map",
-            };
-            report.at(item.at, &["routes"], problem.to_owned(), None);
-            return None;
-        }
-    };
-    Some(Route {
-        path,
-        methods: section.texts("methods").unwrap_or_default(),
-        target,
-        cors: section.texts("cors").unwrap_or_default(),
-    })
 }
 
 fn schedule(section: &Section<'_>) -> Schedule {

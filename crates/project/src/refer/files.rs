@@ -16,9 +16,15 @@ pub(super) fn function(judge: &mut Judge<'_, '_>, name: &str, function: &Functio
         let problem = format!("there is no file {}", judge.shown(file));
         judge.wrong(&["functions", name, "requirements"], problem, None);
     }
+    if let Requirements::File(file) = &function.packages
+        && !file.is_file()
+    {
+        let problem = format!("there is no file {}", judge.shown(file));
+        judge.wrong(&["functions", name, "packages"], problem, None);
+    }
     match (&function.runtime, &function.entry) {
         (FunctionRuntime::Python { .. }, entry) => python(judge, name, function, entry),
-        (FunctionRuntime::R, Entry::Handler(handler)) => {
+        (FunctionRuntime::R { .. }, Entry::Handler(handler)) => {
             let file = called_file(judge, name, handler, "R");
             if let Some(file) = file {
                 any_of(

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use crate::check::Report;
 use crate::model::{
-    BucketRef, Destination, Function, KeepWarm, Objects, Project, RouteTarget, Trigger,
+    BucketRef, Destination, Function, FunctionRuntime, KeepWarm, ObjectRef, Objects, Project,
+    Requirements, RouteTarget, Trigger,
 };
 use crate::nearest;
 use crate::text::{Reference, Text};
@@ -108,13 +109,15 @@ impl Judge<'_, '_> {
             let hint = "a shorter name of the project, the stage or the function will do";
             self.wrong(&path, problem, Some(hint.to_owned()));
         }
-        let most = match function.requirements {
-            crate::model::Requirements::None => MOST_LAYERS,
+        let most = match (&function.runtime, &function.requirements) {
+            // R itself on AWS, and its packages.
+            (FunctionRuntime::R { .. }, _) => MOST_LAYERS - 2,
+            (_, Requirements::None) => MOST_LAYERS,
             _ => MOST_LAYERS - 1,
         };
         if function.layers.len() > most {
             let problem = format!(
-                "{} layers are more than {most}, what is left of {MOST_LAYERS} beside the requirements",
+                "{} layers are more than {most}, what is left of {MOST_LAYERS} beside what it requires",
                 function.layers.len()
             );
             self.wrong(&["functions", name, "layers"], problem, None);
@@ -238,8 +241,8 @@ impl Judge<'_, '_> {
 
     fn routes(&mut self) {
         let routes = &self.project.routes;
-        for (place, route) in routes.iter().enumerate() {
-            let at = place.to_string();
+        for (index, route) in routes.iter().enumerate() {
+            let at = route.place.to_string();
             match &route.target {
                 RouteTarget::Function(function) => {
                     self.is_function(&["routes", &at, "function"], function);
@@ -247,8 +250,9 @@ impl Judge<'_, '_> {
                 RouteTarget::Map { function, .. } => {
                     self.is_function(&["routes", &at, "map"], function);
                 }
+                RouteTarget::Model { model, .. } => self.model(&at, model),
             }
-            let is_taken = routes[..place].iter().any(|other| {
+            let is_taken = routes[..index].iter().any(|other| {
                 let meets = |method: &String| route.methods.contains(method);
                 other.path == route.path
                     && (other.methods == route.methods || other.methods.iter().any(meets))
@@ -257,6 +261,12 @@ impl Judge<'_, '_> {
                 let problem = format!("another route has {} and its methods already", route.path);
                 self.wrong(&["routes", &at, "path"], problem, None);
             }
+        }
+    }
+
+    fn model(&mut self, at: &str, model: &ObjectRef) {
+        if let BucketRef::Project(bucket) = &model.bucket {
+            self.is_bucket(&["routes", at], bucket);
         }
     }
 

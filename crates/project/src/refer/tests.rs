@@ -117,7 +117,11 @@ fn what_does_not_fit_together_is_told_with_its_place() {
         ),
         (
             "[[routes]]\npath = \"/\"",
-            "3:1: routes: a route needs a function or a map",
+            "3:1: routes: a route needs a function, a map or a model",
+        ),
+        (
+            "packages = [\"jsonlite\"]",
+            "3:12: functions.f.packages: a function of python3.11 has no packages (only a function in R has them)",
         ),
         (
             "[[routes]]\nfunction = \"f\"",
@@ -126,6 +130,44 @@ fn what_does_not_fit_together_is_told_with_its_place() {
         (
             "[schedules.s]\nfunction = \"f\"",
             "3:1: schedules.s: a schedule needs the field when",
+        ),
+    ];
+    for (text, expected) in cases {
+        let found = mistakes(&format!("{F}{text}\n"));
+        assert_eq!(found, [expected], "{text}");
+    }
+}
+
+#[test]
+fn what_a_route_cannot_lead_to_is_told_with_its_place() {
+    let cases = [
+        (
+            "[[routes]]\npath = \"/\"\nmap = \"f\"\nmodel = \"b/m.rds\"",
+            "3:1: routes: a route has a function, a map or a model, and only one of them",
+        ),
+        (
+            "[[routes]]\npath = \"/\"\nmodel = \"models/m.rds\"",
+            "3:1: routes.0: the project has no bucket models (a bucket comes to be by [buckets.models])",
+        ),
+        (
+            "[[routes]]\npath = \"/\"\nmodels = []",
+            "3:1: routes.models: there is no model in the list",
+        ),
+        (
+            "[[routes]]\npath = \"/{id}\"\nmodels = [\"s3://their/a.rds\"]",
+            "3:1: routes.models: /{id}/a is no path for the model a.rds (model = \"...\" serves one model at any path)",
+        ),
+        (
+            "[[routes]]\npath = \"/\"\nmodel = \"s3://their/a.rds\"\noptions = {chunksize = 5}",
+            "6:1: routes.options.chunksize: a model has no option chunksize",
+        ),
+        (
+            "[[routes]]\npath = \"/\"\nmap = \"f\"\noptions = {threshold = 0.5}",
+            "6:1: routes.options.threshold: a map has no option threshold",
+        ),
+        (
+            "[[routes]]\npath = \"/m\"\nmodels = [\"s3://their/a.rds\", \"s3://their/2/a.rds\"]",
+            "4:8: routes.0.path: another route has /m/a and its methods already",
         ),
     ];
     for (text, expected) in cases {
@@ -163,7 +205,7 @@ fn what_a_value_cannot_be_is_told_with_its_place() {
         ),
         (
             "runtime = \"python2.7\"",
-            "3:11: functions.f.runtime: \"python2.7\" is not right: it must be python3.9 to python3.14, r, or provided.al2023",
+            "3:11: functions.f.runtime: \"python2.7\" is not right: it must be python3.9 to python3.14, r, r4.0 to r4.9, or provided.al2023",
         ),
         (
             "url = 3",
@@ -195,7 +237,7 @@ fn what_a_value_cannot_be_is_told_with_its_place() {
         ),
         (
             "[[routes]]\npath = \"/\"\nmap = \"f\"\noptions = {chunksie = 1}",
-            "6:12: routes.options.chunksie: options of a map has no such field (did you mean chunksize?)",
+            "6:12: routes.options.chunksie: options of a route has no such field (did you mean chunksize?)",
         ),
         (
             "layers = [\"numpy\"]",

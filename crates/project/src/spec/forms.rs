@@ -74,8 +74,8 @@ pub static REGION: Form = Form {
 };
 
 pub static RUNTIME: Form = Form {
-    is: "python3.9 to python3.14, r, or provided.al2023",
-    pattern: "^(python3\\.(9|1[0-4])|r|provided\\.al2023)$",
+    is: "python3.9 to python3.14, r, r4.0 to r4.9, or provided.al2023",
+    pattern: "^(python3\\.(9|1[0-4])|r|r4\\.[0-9]|provided\\.al2023)$",
     fits: |text| crate::runtime::parse(text).is_some(),
 };
 
@@ -120,6 +120,20 @@ pub static OBJECTS: Form = Form {
     is: "a bucket of the project, such as lake or lake/raw/, or arn:aws:s3:::BUCKET/PREFIX",
     pattern: "^([a-z][a-z0-9-]{0,31}|arn:[a-z-]+:s3:::[a-z0-9.-]+)(/[^\\u0000]*)?$",
     fits: |text| crate::objects::parse(text).is_some(),
+};
+
+/// Of R, alone or in one version.
+pub static R_PACKAGE: Form = Form {
+    is: "the name of a package of R, such as jsonlite, or jsonlite@1.8.4",
+    pattern: "^[A-Za-z][A-Za-z0-9.]{0,98}[A-Za-z0-9](@[0-9]{1,9}([.-][0-9]{1,9}){0,5})?$",
+    fits: is_r_package,
+};
+
+/// `models/admission.rds`, in a bucket of the project, or `s3://BUCKET/KEY`.
+pub static MODEL: Form = Form {
+    is: "an object in a bucket of the project, such as models/admission.rds, or s3://BUCKET/KEY",
+    pattern: "^([a-z][a-z0-9-]{0,31}|s3://[a-z0-9.-]+)/[^*?\\u0000]+$",
+    fits: |text| crate::objects::parse_one(text).is_some(),
 };
 
 pub static ORIGIN: Form = Form {
@@ -193,6 +207,25 @@ fn is_word(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
+fn is_r_package(text: &str) -> bool {
+    let (name, version) = match text.split_once('@') {
+        Some((name, version)) => (name, Some(version)),
+        None => (text, None),
+    };
+    let is_version = |version: &str| {
+        let parts: Vec<&str> = version.split(['.', '-']).collect();
+        parts.len() <= 6
+            && parts.iter().all(|part| {
+                (1..=9).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit())
+            })
+    };
+    (2..=100).contains(&name.len())
+        && name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.ends_with(|last: char| last.is_ascii_alphanumeric())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')
+        && version.is_none_or(is_version)
+}
+
 fn is_arn(text: &str) -> bool {
     text.len() <= 2_048 && text.starts_with("arn:") && text.split(':').count() >= 6
 }
@@ -262,154 +295,4 @@ fn is_moment(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// A form, texts that fit it, and texts that do not.
-    type Case<'a> = (&'a Form, &'a [&'a str], &'a [&'a str]);
-
-    fn judged(cases: &[Case<'_>]) {
-        for (form, good, bad) in cases {
-            for text in *good {
-                assert!((form.fits)(text), "{}: {text}", form.is);
-            }
-            for text in *bad {
-                assert!(!(form.fits)(text), "{}: {text}", form.is);
-            }
-        }
-    }
-
-    #[test]
-    fn names_keep_to_their_forms() {
-        let long = "x".repeat(41);
-        judged(&[
-            (
-                &PROJECT_NAME,
-                &["a", "a-1"],
-                &["", "A", "1a", "a-", "a_b", "-a"],
-            ),
-            (
-                &FUNCTION_NAME,
-                &["clean", "A_1-b"],
-                &["", "a b", "a.b", &long],
-            ),
-            (
-                &VARIABLE_NAME,
-                &["AB", "a_1"],
-                &["", "A", "1A", "A-B", "_A"],
-            ),
-        ]);
-    }
-
-    #[test]
-    fn texts_keep_to_their_forms() {
-        judged(&[
-            (
-                &REGION,
-                &["eu-central-1", "us-gov-west-1"],
-                &["", "eu", "frankfurt"],
-            ),
-            (
-                &RUNTIME,
-                &["python3.11", "r", "provided.al2023"],
-                &["python", "python3.8", "python2.7", "nodejs22.x", "R"],
-            ),
-            (
-                &APP,
-                &["app:app", "a.b:make()", "a:b.c"],
-                &["app", "app:", ":app", "a:b()c", "a b:c"],
-            ),
-            (
-                &FOLDER,
-                &["src", "a/b", "."],
-                &["", "/etc", "..", "a/../../b"],
-            ),
-            (
-                &ORIGIN,
-                &["*", "https://a.b:8080"],
-                &["", "a.b", "https://", "https://a/"],
-            ),
-            (
-                &ROUTE,
-                &[
-                    "/",
-                    "/a",
-                    "/a/{id}",
-                    "/a/{p+}",
-                    "/{proxy+}",
-                    "$default",
-                    "/a/",
-                ],
-                &[
-                    "", "a", "/a//b", "/{p+}/a", "/{}", "/{a", "/a b", "/a?b", "default",
-                ],
-            ),
-            (
-                &MOMENT,
-                &[
-                    "rate(1 minute)",
-                    "rate(5 minutes)",
-                    "cron(0 3 * * ? *)",
-                    "at(2027-01-31T12:00:00)",
-                ],
-                &[
-                    "",
-                    "rate(0 minutes)",
-                    "rate(5)",
-                    "rate(5 weeks)",
-                    "cron(0 3 * * *)",
-                    "cron(0 3 * * * *)",
-                    "cron(0 3 ? * ? *)",
-                    "at(noon)",
-                    "daily",
-                ],
-            ),
-            (
-                &TIMEZONE,
-                &["Europe/Berlin", "UTC"],
-                &["", "Europe/Atlantis", "CEST5"],
-            ),
-            (
-                &S3_EVENT,
-                &[
-                    "s3:ObjectCreated:*",
-                    "s3:ObjectCreated:Put",
-                    "s3:ObjectRemoved:*",
-                ],
-                &[
-                    "",
-                    "s3:ObjectCreated",
-                    "ObjectCreated:*",
-                    "s3:Object:*",
-                    "s3:ObjectCreated:Put:x",
-                ],
-            ),
-        ]);
-    }
-
-    /// Forms whose pattern says all that there is to say: an editor that is content
-    /// must not be contradicted.
-    #[test]
-    fn patterns_and_checks_agree() {
-        use proptest::test_runner::TestRunner;
-        for form in [
-            &PROJECT_NAME,
-            &STAGE_NAME,
-            &FUNCTION_NAME,
-            &BUCKET_NAME,
-            &VARIABLE_NAME,
-            &RUNTIME,
-        ] {
-            let inner = form.pattern.trim_start_matches('^').trim_end_matches('$');
-            let texts = proptest::string::string_regex(inner).expect("the pattern is one");
-            TestRunner::default()
-                .run(&texts, |text| {
-                    prop_assert!((form.fits)(&text), "{:?} for {:?}", text, form.pattern);
-                    Ok(())
-                })
-                .unwrap();
-        }
-    }
-}
+mod tests;

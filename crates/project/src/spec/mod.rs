@@ -9,8 +9,8 @@ mod forms;
 mod tables;
 
 pub use forms::Form;
-pub use forms::{BUCKET_NAME, FUNCTION_NAME, PROJECT_NAME, STAGE_NAME};
-pub use tables::FILE;
+pub use forms::{BUCKET_NAME, FUNCTION_NAME, PROJECT_NAME, R_PACKAGE, ROUTE, STAGE_NAME};
+pub use tables::{FILE, MODEL_OPTIONS};
 
 /// What a value may be.
 #[derive(Debug, Clone, Copy)]

@@ -107,7 +107,7 @@ static FUNCTION_TABLE: Table = Table {
         field(
             "runtime",
             Text(&forms::RUNTIME),
-            "python3.N, r, or provided.al2023 for an executable named bootstrap. Else by the code, .python-version and pyproject.toml.",
+            "python3.N, r (or r4.N), or provided.al2023 for an executable named bootstrap. Else by the code, .python-version and pyproject.toml.",
         ),
         field(
             "handler",
@@ -139,6 +139,11 @@ static FUNCTION_TABLE: Table = Table {
             "requirements",
             Either(&[Text(&forms::FOLDER), TEXTS, Off]),
             "A requirements file, a list of requirements, or false for none. Else requirements.txt, uv.lock or pyproject.toml, of the source folder or the project's.",
+        ),
+        field(
+            "packages",
+            Either(&[Text(&forms::FOLDER), List(&Text(&forms::R_PACKAGE)), Off]),
+            "Packages of R: a list, a lock file of renv, or false for none. Else renv.lock, of the source folder or the project's.",
         ),
         field(
             "layers",
@@ -298,16 +303,34 @@ static ROUTE: Table = Table {
             "Instead: the function that a table is mapped over.",
         ),
         field(
+            "model",
+            Text(&forms::MODEL),
+            "Instead: the model in a bucket that answers, such as models/admission.rds or s3://BUCKET/KEY.",
+        ),
+        field(
+            "models",
+            List(&Text(&forms::MODEL)),
+            "Instead: several models, each below the path under the name of its file. One alone answers at the path itself, too.",
+        ),
+        field(
             "options",
-            Kind::Table(&MAP_OPTIONS),
-            "Of a map: what holds for requests that do not say it.",
+            Kind::Table(&ROUTE_OPTIONS),
+            "Of a map or a model: what holds for requests that do not say it.",
         ),
         field("cors", ORIGINS, "Origins whose pages may call it."),
+        field(
+            "key",
+            Truth,
+            "Whether calls must bring an API key; squall keys makes them.",
+        )
+        .or("false"),
     ],
 };
 
-static MAP_OPTIONS: Table = Table {
-    name: "options of a map",
+/// The options of maps and of models; which belong to which is told by
+/// [`MODEL_OPTIONS`].
+static ROUTE_OPTIONS: Table = Table {
+    name: "options of a route",
     fields: &[
         field(
             "id_column",
@@ -324,8 +347,57 @@ static MAP_OPTIONS: Table = Table {
         field("on_error", Plain, "stop or collect.").or("stop"),
         field("retries", Plain, "How often a failed item is tried again.").or("0"),
         field("max_time", Plain, "Seconds until it is given up."),
+        field(
+            "type",
+            OneOf(&["response", "link", "terms"]),
+            "Of a model: what is predicted.",
+        )
+        .or("response"),
+        field(
+            "threshold",
+            Plain,
+            "Of a model: whether a value is above it is told beside it.",
+        ),
+        field(
+            "decision",
+            Plain,
+            "Of a model: what that is called in the answer.",
+        )
+        .or("decision"),
+        field(
+            "interval",
+            OneOf(&["none", "confidence", "prediction"]),
+            "Of a model: limits beside each value.",
+        )
+        .or("none"),
+        field("level", Plain, "Of a model: how sure those limits are.").or("0.95"),
+        field(
+            "se",
+            Truth,
+            "Of a model: standard errors beside each value.",
+        )
+        .or("false"),
+        field(
+            "coerce",
+            Truth,
+            "Of a model: take texts of JSON for numbers and numbers for levels, where the model has these.",
+        )
+        .or("false"),
+        field("max_rows", Plain, "Of a model: the most rows of a request."),
     ],
 };
+
+/// Options of models. All others are of maps.
+pub const MODEL_OPTIONS: &[&str] = &[
+    "coerce",
+    "decision",
+    "interval",
+    "level",
+    "max_rows",
+    "se",
+    "threshold",
+    "type",
+];
 
 static SCHEDULE: Table = Table {
     name: "a schedule",

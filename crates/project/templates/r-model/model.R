@@ -1,14 +1,17 @@
 # The model: who is admitted, by test score (gre), grades (gpa) and rank of the school.
+#
+#   Rscript model.R        fits it and saves it as models/admission.rds
+#
+# The same without R, with the same predictions:
+#   squall model fit 'admit ~ gre + gpa + factor(rank)' applicants.csv --family binomial \
+#     --rds models/admission.rds
 
 fit_model <- function(file = "applicants.csv") {
-  applicants <- read.csv(file)
-  applicants$rank <- factor(applicants$rank)
-  glm(admit ~ ., family = binomial, data = applicants)
+  glm(admit ~ gre + gpa + factor(rank), family = binomial, data = read.csv(file))
 }
 
-# What is in `model.rds`, where somebody saved one there by
-#   Rscript -e 'source("model.R"); saveRDS(fit_model(), "model.rds")'
-# and else what is fitted now: with this little data that takes milliseconds.
-load_model <- function() {
-  if (file.exists("model.rds")) readRDS("model.rds") else fit_model()
+if (sys.nframe() == 0) {
+  model <- fit_model()
+  print(summary(model))
+  saveRDS(model, "models/admission.rds")
 }

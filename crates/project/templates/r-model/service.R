@@ -2,9 +2,13 @@
 #
 #   GET ?gre=800&gpa=4&rank=1    or    POST {"gre": 800, "gpa": 4, "rank": 1}
 
-source("model.R")
+# The model is fetched from its bucket once for each instance, before its first request.
+load_model <- function(bucket = Sys.getenv("MODELS")) {
+  file <- "models/admission.rds"
+  if (nzchar(bucket)) file <- squall$get_object(bucket, "admission.rds")
+  readRDS(file)
+}
 
-# Once for each instance, before its first request.
 model <- load_model()
 
 answer <- function(event, context) {
@@ -22,8 +26,8 @@ answer <- function(event, context) {
 }
 
 predict_admission <- function(applicant) {
-  p <- predict(model, applicant, type = "response")
-  list(admitted = unname(p > 0.5), probability = unname(p))
+  p <- unname(predict(model, applicant, type = "response"))
+  list(fit = p, admitted = p > 0.5)
 }
 
 # The applicant that a request tells of, as a row for the model.
@@ -33,13 +37,13 @@ wanted <- function(event) {
   number <- function(name, from, to) {
     value <- suppressWarnings(as.numeric(fields[[name]]))
     if (length(value) != 1 || is.na(value) || value < from || value > to) {
-      bad_request(name, " must be a number from ", from, " to ", to)
+      bad_request("field ", name, ": a number from ", from, " to ", to, " is wanted")
     }
     value
   }
   rank <- number("rank", 1, 4)
-  if (rank != round(rank)) bad_request("rank must be 1, 2, 3 or 4")
-  data.frame(gre = number("gre", 200, 800), gpa = number("gpa", 0, 4), rank = factor(rank, 1:4))
+  if (rank != round(rank)) bad_request("field rank: 1, 2, 3 or 4 is wanted")
+  data.frame(gre = number("gre", 200, 800), gpa = number("gpa", 0, 4), rank = rank)
 }
 
 fields_of <- function(body, is_base64) {

@@ -8,6 +8,7 @@ squall <- list(
   },
   to_json = identity
 )
+source("model.R")
 source("service.R")
 
 ask <- function(...) answer(list(...), list(aws_request_id = "id-1"))
@@ -17,10 +18,14 @@ good <- by_address(gre = "800", gpa = "4", rank = "1")
 stopifnot(
   good$statusCode == 200L,
   good$body$admitted,
-  good$body$probability > 0.5,
+  good$body$fit > 0.5,
   identical(good, ask(body = '{"gre":800,"gpa":4,"rank":1}', isBase64Encoded = FALSE)),
   !by_address(gre = "400", gpa = "2.5", rank = "4")$body$admitted
 )
+
+# The saved model is the one that is fitted here.
+applicants <- data.frame(gre = c(400, 800), gpa = c(3, 4), rank = c(4, 1))
+stopifnot(all.equal(predict(model, applicants), predict(fit_model(), applicants), tolerance = 1e-9))
 
 bad <- list(
   by_address(gre = "800", gpa = "4"),

@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use http::Method;
 use serde_json::Value;
 
-use super::{Api, Found, FoundRoute, MAP, STAGE, Target};
+use super::{Api, Found, FoundRoute, MAP, MODEL, STAGE, Target};
 use crate::calls::all_pages;
 use crate::error::DeployError;
 use crate::site::Cloud;
@@ -56,6 +56,7 @@ pub async fn routes(cloud: &Cloud, api: &str) -> Result<BTreeMap<String, FoundRo
         let found = FoundRoute {
             id: text(&route["routeId"]),
             integration: integration.to_owned(),
+            asks_key: route["apiKeyRequired"] == true,
         };
         (text(&route["routeKey"]), found)
     });
@@ -74,16 +75,14 @@ pub async fn integrations(
 }
 
 fn target(integration: &Value) -> Target {
-    if integration["integrationSubtype"] != MAP {
-        return Target::Function(text(&integration["integrationUri"]));
-    }
     let parameters = integration["requestParameters"].as_object();
     let parameters = parameters.into_iter().flatten();
-    Target::Map(
-        parameters
-            .map(|(name, value)| (name.clone(), text(value)))
-            .collect(),
-    )
+    let parameters = parameters.map(|(name, value)| (name.clone(), text(value)));
+    match integration["integrationSubtype"].as_str() {
+        Some(MAP) => Target::Map(parameters.collect()),
+        Some(MODEL) => Target::Model(parameters.collect()),
+        _ => Target::Function(text(&integration["integrationUri"])),
+    }
 }
 
 async fn items(cloud: &Cloud, path: &str) -> Result<Vec<Value>, ClientError> {

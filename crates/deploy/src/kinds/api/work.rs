@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{MAP, STAGE, Target, read};
+use super::{MAP, MODEL, STAGE, Target, WantedRoute, read};
 use crate::calls::{gone, patiently, text, unless_there};
 use crate::error::StepError;
 use crate::site::{Cloud, Made};
@@ -26,7 +26,7 @@ pub enum Work {
         had_cors: bool,
     },
     /// All routes, and none beside them.
-    Routes(BTreeMap<String, Target>),
+    Routes(BTreeMap<String, WantedRoute>),
     /// By id.
     Remove(String),
 }
@@ -136,7 +136,7 @@ async fn put_stage(cloud: &Cloud, id: &str) -> Result<(), ClientError> {
 async fn lead(
     cloud: &Cloud,
     api: &str,
-    wanted: &BTreeMap<String, Target>,
+    wanted: &BTreeMap<String, WantedRoute>,
 ) -> Result<(), StepError> {
     let (found, routes) =
         tokio::try_join!(read::integrations(cloud, api), read::routes(cloud, api))?;
@@ -146,18 +146,27 @@ async fn lead(
             .entry(target.clone())
             .or_insert_with(|| id.clone());
     }
-    let targets: BTreeSet<&Target> = wanted.values().collect();
+    let targets: BTreeSet<&Target> = wanted.values().map(|route| &route.target).collect();
     for target in targets {
         if !by_target.contains_key(target) {
             let id = integrate(cloud, api, target).await?;
             by_target.insert(target.clone(), id);
         }
     }
-    let changes = wanted.iter().filter_map(|(key, target)| {
-        let integration = &by_target[target];
-        let route = routes.get(key);
-        let is_right = route.is_some_and(|route| route.integration == *integration);
-        (!is_right).then(|| put_route(cloud, api, key, route.map(|it| &*it.id), integration))
+    let changes = wanted.iter().filter_map(|(key, wanted)| {
+        let integration = &by_target[&wanted.target];
+        let there = routes.get(key);
+        let is_right = there.is_some_and(|there| {
+            there.integration == *integration && there.asks_key == wanted.asks_key
+        });
+        let put = Put {
+            key,
+            there: there.map(|it| it.id.as_str()),
+            integration,
+            asks_key: wanted.asks_key,
+            asked_key: there.is_some_and(|there| there.asks_key),
+        };
+        (!is_right).then(|| put_route(cloud, api, put))
     });
     try_join_all(changes).await?;
     let old = routes.iter().filter(|(key, _)| !wanted.contains_key(*key));
@@ -166,7 +175,10 @@ async fn lead(
         gone(call(cloud, Method::DELETE, &target, None)).await?;
     }
     // Also those of attempts that nobody heard of.
-    let used: BTreeSet<&String> = wanted.values().map(|target| &by_target[target]).collect();
+    let used: BTreeSet<&String> = wanted
+        .values()
+        .map(|route| &by_target[&route.target])
+        .collect();
     let there = read::integrations(cloud, api).await?;
     for id in there.keys().filter(|id| !used.contains(id)) {
         let target = format!("/v2/apis/{api}/integrations/{id}");
@@ -182,32 +194,46 @@ async fn integrate(cloud: &Cloud, api: &str, target: &Target) -> Result<String, 
             "integrationUri": arn,
             "payloadFormatVersion": "2.0",
         }),
-        Target::Map(parameters) => json!({
-            "integrationType": "AWS_PROXY",
-            "integrationSubtype": MAP,
-            "payloadFormatVersion": "1.0",
-            "requestParameters": parameters,
-        }),
+        Target::Map(parameters) => own(MAP, parameters),
+        Target::Model(parameters) => own(MODEL, parameters),
     };
     let path = format!("/v2/apis/{api}/integrations");
     let answer = call(cloud, Method::POST, &path, Some(&body)).await?;
     Ok(text(&answer, "integrationId", "CreateIntegration")?.to_owned())
 }
 
-async fn put_route(
-    cloud: &Cloud,
-    api: &str,
-    key: &str,
-    there: Option<&str>,
-    integration: &str,
-) -> Result<(), ClientError> {
-    let target = format!("integrations/{integration}");
-    if let Some(id) = there {
-        let body = json!({ "target": target });
+/// An integration that only the engine has.
+fn own(subtype: &str, parameters: &BTreeMap<String, String>) -> Value {
+    json!({
+        "integrationType": "AWS_PROXY",
+        "integrationSubtype": subtype,
+        "payloadFormatVersion": "1.0",
+        "requestParameters": parameters,
+    })
+}
+
+/// A route as it shall be.
+struct Put<'a> {
+    key: &'a str,
+    /// The id of the one that is there.
+    there: Option<&'a str>,
+    integration: &'a str,
+    asks_key: bool,
+    asked_key: bool,
+}
+
+async fn put_route(cloud: &Cloud, api: &str, put: Put<'_>) -> Result<(), ClientError> {
+    let target = format!("integrations/{}", put.integration);
+    let mut body = json!({ "target": target });
+    // AWS has no such thing: where none is wanted, nothing is said of it.
+    if put.asks_key || put.asked_key {
+        body["apiKeyRequired"] = put.asks_key.into();
+    }
+    if let Some(id) = put.there {
         let path = format!("/v2/apis/{api}/routes/{id}");
         call(cloud, Method::PATCH, &path, Some(&body)).await?;
     } else {
-        let body = json!({ "routeKey": key, "target": target });
+        body["routeKey"] = put.key.into();
         let path = format!("/v2/apis/{api}/routes");
         let create = || {
             let create = call(cloud, Method::POST, &path, Some(&body));
