@@ -5,7 +5,10 @@ mod dev;
 mod engine;
 mod init;
 mod jobs;
+mod keys;
+mod layer;
 mod map;
+mod model;
 mod objects;
 mod package;
 mod routes;
@@ -22,8 +25,14 @@ pub use engine::{
 };
 pub use init::InitArgs;
 pub use jobs::{JobsAction, JobsArgs, PruneArgs, ReplayArgs, RerunArgs};
+pub use keys::{KeysAction, KeysArgs, PlanBounds, PlansAction, PlansArgs, UsageArgs};
+pub use layer::{LayerAction, LayerArgs, LayerBuildArgs};
 pub use map::{
     BackupArg, Choices, ChunkArg, FormatArg, ItemArg, MapArgs, MapTarget, OnErrorArg, PayloadArg,
+};
+pub use model::{
+    CompareArgs, FitArgs, IntervalArg, LinregressArgs, ModelAction, ModelArgs, PredictArgs,
+    ScaleArg, ServeArgs, ShowArgs,
 };
 pub use objects::{CpArgs, LsArgs, MbArgs, ObjectArgs, RbArgs, RmArgs, SyncArgs};
 pub use package::PackageArgs;
@@ -131,6 +140,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// Build the packages of functions, and show what is in them
     Package(PackageArgs),
+    /// Build layers with languages that AWS does not have
+    Layer(LayerArgs),
     /// Show what of a project is there, and which release answers
     Status(StatusArgs),
     /// Let an earlier release answer again
@@ -139,6 +150,12 @@ pub enum Command {
     Undeploy(UndeployArgs),
     /// Set, list or remove secrets of a project
     Secrets(SecretsArgs),
+    /// Make, list, rotate or revoke API keys for calls of routes
+    Keys(KeysArgs),
+    /// Bound what keys may call: usage plans
+    Plans(PlansArgs),
+    /// Show what was called with which key, and what it would cost
+    Usage(UsageArgs),
     /// Run a function once
     #[command(after_help = "\
 Examples:
@@ -153,6 +170,8 @@ function ran and failed.")]
     Invoke(InvokeArgs),
     /// Group a data set by id, and compute a function of each group
     Map(MapArgs),
+    /// Fit models, and predict by them, without R
+    Model(ModelArgs),
     /// List jobs: maps that run and that ran
     Jobs(JobsArgs),
     /// Run one item of a job again, and show what happens
@@ -374,6 +393,8 @@ mod tests {
             "squall routes rm /",
             "squall cost --since 7d --stage prod --json",
             "squall cost --all",
+            "squall layer build r",
+            "squall layer build r --packages a,b.c --out r.zip --fresh --no-test --json",
             "squall package",
             "squall package fit clean --explain --slim --to aws -o out --json",
             "squall clock advance 1h",
@@ -421,6 +442,8 @@ mod tests {
             "squall map f data.csv --chunksize 0",
             "squall map f data.csv --max-time soon",
             "squall map sum data.csv --by id --value v --to nowhere",
+            "squall layer build",
+            "squall layer build python",
             "squall routes add /",
             "squall routes add / --map f --set chunksize",
             "squall jobs prune",

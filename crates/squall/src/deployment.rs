@@ -102,10 +102,10 @@ pub async fn open_at(project: Project, client: Client, target: Target) -> Result
     Ok(Opened { project, cloud })
 }
 
-/// Where nobody maps what comes to a route, a function of ours does.
+/// Where nobody maps or predicts what comes to a route, a function of ours does.
 fn with_coordinator(project: &mut Project, cloud: &Cloud) -> Result<(), Failure> {
-    let maps = |route: &Route| matches!(route.target, RouteTarget::Map { .. });
-    if cloud.target == Target::Engine || !project.routes.iter().any(maps) {
+    let ours = |route: &Route| !matches!(route.target, RouteTarget::Function(_));
+    if cloud.target == Target::Engine || !project.routes.iter().any(ours) {
         return Ok(());
     }
     let binary = std::env::current_exe().context("this program cannot be found")?;

@@ -24,6 +24,17 @@ pub fn python_folders() -> Vec<PathBuf> {
     folders_by(|name| env::var_os(name).filter(|value| !value.is_empty()))
 }
 
+/// Where R may be: where `R_HOME` says, on the path, then where its builds are put that
+/// stand beside each other.
+pub fn r_folders() -> Vec<PathBuf> {
+    let named = env::var_os("R_HOME").filter(|value| !value.is_empty());
+    let named = named.map(|home| Path::new(&home).join("bin"));
+    let named = named.filter(|folder| folder.is_absolute());
+    let mut folders: Vec<PathBuf> = named.into_iter().chain(program_folders()).collect();
+    folders.extend(installed(Path::new("/opt/R")));
+    folders
+}
+
 /// Where programs are: the folders of PATH.
 pub fn program_folders() -> Vec<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();

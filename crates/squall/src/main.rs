@@ -37,6 +37,12 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == JAIL) {
         sandbox::jail::main();
     }
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == sandbox::R_WORD)
+    {
+        r_guest::main(std::env::args_os().skip(2));
+    }
     sandbox::return_large_blocks();
     if bootstrap::is_wanted() {
         return bootstrap::run();
@@ -75,11 +81,16 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Rollback(args) => client::block_on(commands::undeploy::rollback(&global, args)),
         Command::Undeploy(args) => client::block_on(commands::undeploy::run(&global, args)),
         Command::Package(args) => client::block_on_threads(commands::package::run(&global, args)),
+        Command::Layer(args) => client::block_on_threads(commands::layer::run(&global, args)),
+        Command::Plans(args) => client::block_on(commands::plans::run(&global, args)),
+        Command::Usage(args) => client::block_on(commands::usage::run(&global, &args)),
+        Command::Keys(args) => client::block_on(commands::keys::run(&global, args)),
         Command::Secrets(args) => client::block_on(commands::secrets::run(&global, args)),
         Command::Invoke(args) => client::block_on(commands::invoke::run(&global, args)),
         Command::Jobs(args) => commands::jobs::run(&global, args),
         Command::Replay(args) => commands::jobs::replay::run(&global, &args),
         Command::Map(args) => commands::map::run(&global, args),
+        Command::Model(args) => commands::model::run(&global, args),
         Command::Logs(args) => client::block_on(commands::logs::run(&global, args)),
         Command::Ps => client::block_on(commands::ps::run(&global)),
         Command::Functions => client::block_on(commands::functions::run(&global)),

@@ -12,10 +12,12 @@ Examples:
   squall routes add / --map features              tables sent to / go to the function
   squall routes add /temps --map mean --by sensor --value celsius --item list
   squall routes add / --map features --set on_error=collect --set chunksize=10
+  squall routes add /admission --model s3://models/admission.rds --set threshold=0.5
   squall routes rm /temps
 
 A table goes there as: curl -T data.csv http://127.0.0.1:8080/
-docs/csv-service.md says what may be asked of a route."
+A row goes to a model as: curl 'http://127.0.0.1:8080/admission?gre=800&gpa=4&rank=1'
+docs/csv-service.md and docs/models.md say what may be asked of a route."
 )]
 pub struct RoutesArgs {
     #[command(subcommand)]
@@ -41,8 +43,11 @@ pub struct AddRouteArgs {
     pub path: String,
     /// Map the tables that come over this function: an instance gets some of the items,
     /// the answer has a row for each
-    #[arg(long, value_name = "FUNCTION")]
-    pub map: FunctionName,
+    #[arg(long, value_name = "FUNCTION", required_unless_present = "model")]
+    pub map: Option<FunctionName>,
+    /// Let this model answer: an object that R's saveRDS, squall model fit or ONNX made
+    #[arg(long, value_name = "s3://BUCKET/KEY", conflicts_with_all = ["map", "qualifier", "by", "value", "item"])]
+    pub model: Option<String>,
     /// Version or alias of the function
     #[arg(long)]
     pub qualifier: Option<String>,

@@ -1,13 +1,14 @@
-//! The map's coordinator as a Lambda function: this binary, called `bootstrap` in the
-//! package of a custom runtime. It takes requests of a function URL or of API Gateway
+//! What stands behind routes, as a Lambda function: this binary, called `bootstrap` in
+//! the package of a custom runtime. It takes requests of a function URL or of API Gateway
 //! and maps their tables over the function that `SQUALL_MAP_FUNCTION` names, so that
-//! a Lambda invokes Lambdas.
+//! a Lambda invokes Lambdas; or it answers them by the model that `SQUALL_MODEL` names.
 //!
 //! `runtime` is the conversation with Lambda, `event` turns events into requests and
-//! answers back, `functions` is what invokes.
+//! answers back, `functions` is what invokes, `model` what predicts.
 
 mod event;
 mod functions;
+mod model;
 mod runtime;
 
 use std::num::NonZeroUsize;
@@ -24,6 +25,7 @@ use crate::remote::S3Exchange;
 
 use event::Event;
 use functions::Remote;
+use model::Predicting;
 use runtime::{Invoked, Runtime};
 
 /// Where Lambda's runtime API is. Only runtimes are told.
@@ -31,6 +33,8 @@ const API: &str = "AWS_LAMBDA_RUNTIME_API";
 const FUNCTION: &str = "SQUALL_MAP_FUNCTION";
 const OPTIONS: &str = "SQUALL_MAP_OPTIONS";
 const BUCKET: &str = "SQUALL_MAP_BUCKET";
+const MODEL: &str = "SQUALL_MODEL";
+const MODEL_OPTIONS: &str = "SQUALL_MODEL_OPTIONS";
 const INSTANCES: &str = "SQUALL_MAP_INSTANCES";
 /// The answer must be on its way before Lambda ends the invocation.
 const SPARE: Duration = Duration::from_secs(1);
@@ -65,10 +69,16 @@ pub fn run() -> ExitCode {
 
 type Service = MapService<Remote, S3Exchange>;
 
+/// What answers.
+enum Served {
+    Map(Box<Service>, MapRoute),
+    Model(Predicting),
+}
+
 async fn serve() -> anyhow::Result<()> {
     let api = std::env::var(API).context("the runtime API is not named")?;
     let mut runtime = Runtime::new(api);
-    let (service, route) = match prepare().await {
+    let served = match prepare().await {
         Ok(ready) => ready,
         Err(error) => {
             let why = format!("{error:#}");
@@ -78,7 +88,7 @@ async fn serve() -> anyhow::Result<()> {
     };
     loop {
         let invoked = runtime.next().await?;
-        match answer(&service, &route, &invoked).await {
+        match answer(&served, &invoked).await {
             Ok(answer) => runtime.respond(&invoked.request_id, answer).await?,
             Err(error) => {
                 let told = runtime.fail(&invoked.request_id, "Squall.NotARequest", &error);
@@ -88,15 +98,24 @@ async fn serve() -> anyhow::Result<()> {
     }
 }
 
-async fn answer(service: &Service, route: &MapRoute, invoked: &Invoked) -> Result<Vec<u8>, String> {
+async fn answer(served: &Served, invoked: &Invoked) -> Result<Vec<u8>, String> {
     let event = Event::read(&invoked.event)?;
     let id = invoked.request_id.parse();
+    let id = id.unwrap_or_else(|_| types::RequestId::random());
+    let (service, route) = match served {
+        Served::Map(service, route) => (service, route),
+        Served::Model(model) => {
+            let response = model.answer(&event, id).await;
+            return event.answer(response, id).await;
+        }
+    };
     let call = Call {
         parts: &event.parts,
         route,
         base: "/",
         place: "/",
-        request_id: id.unwrap_or_else(|_| types::RequestId::random()),
+        request_id: id,
+        tally: None,
         time: Some(invoked.time_left().saturating_sub(SPARE)),
     };
     let response = service.handle(&call, body::full(event.body.clone())).await;
@@ -104,10 +123,17 @@ async fn answer(service: &Service, route: &MapRoute, invoked: &Invoked) -> Resul
 }
 
 /// The service as the function's environment has it.
-async fn prepare() -> anyhow::Result<(Service, MapRoute)> {
+async fn prepare() -> anyhow::Result<Served> {
     let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    if let Some(address) = variable(MODEL) {
+        let options = variable(MODEL_OPTIONS).unwrap_or_default();
+        return Ok(Served::Model(Predicting::new(&address, &options).await?));
+    }
     let target = variable(FUNCTION).ok_or_else(|| {
-        anyhow!("the variable {FUNCTION} does not say which function tables are mapped over")
+        anyhow!(
+            "neither the variable {FUNCTION} says which function tables are mapped over, nor \
+             {MODEL} which model answers"
+        )
     })?;
     let (function, qualifier) = read_target(&target)?;
     let options = variable(OPTIONS).unwrap_or_default();
@@ -143,7 +169,8 @@ async fn prepare() -> anyhow::Result<(Service, MapRoute)> {
         longest: Duration::from_mins(15),
     };
     let invoke = Arc::new(Remote::new(client, most));
-    Ok((MapService::new(invoke, exchange, settings), route))
+    let service = MapService::new(invoke, exchange, settings);
+    Ok(Served::Map(Box::new(service), route))
 }
 
 /// `NAME`, `NAME:QUALIFIER`, or an ARN with or without a qualifier.

@@ -18,6 +18,7 @@ pub fn run(global: &Global) -> Result<(), Failure> {
     checks.push(loopback());
     checks.push(pythons());
     checks.push(aws_sdk());
+    checks.push(r());
     if global.json {
         output::json(&checks)?;
     } else {
@@ -91,6 +92,30 @@ fn aws_sdk() -> Check {
              for any of the interpreters above, before the engine starts"
                 .to_owned()
         }),
+    }
+}
+
+/// Not having it is no fault: few functions are written in R.
+fn r() -> Check {
+    let found = sandbox::find_r(&machine::r_folders());
+    let told = |r: &sandbox::RHome| {
+        let how = if r.is_shared {
+            ""
+        } else {
+            ", without libR.so: instances are not forked"
+        };
+        format!("{} ({}{how})", r.version, r.home.display())
+    };
+    let names: Vec<String> = found.iter().map(told).collect();
+    Check {
+        name: "r".to_owned(),
+        ok: true,
+        found: if names.is_empty() {
+            "none; functions in R need one, such as: apt-get install r-base-core".to_owned()
+        } else {
+            names.join(", ")
+        },
+        advice: None,
     }
 }
 

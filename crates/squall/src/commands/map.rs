@@ -17,7 +17,7 @@ mod recipe;
 mod report;
 mod shape;
 mod sink;
-mod source;
+pub mod source;
 mod target;
 mod watch;
 

@@ -25,7 +25,8 @@ struct Route {
     path: String,
     #[serde(rename = "type")]
     kind: String,
-    function: String,
+    function: Option<String>,
+    model: Option<String>,
     qualifier: Option<String>,
     #[serde(default)]
     options: BTreeMap<String, String>,
@@ -67,11 +68,16 @@ async fn add(global: &Global, client: &Client, args: AddRouteArgs) -> Result<(),
     }
     let mut route = json!({
         "path": args.path,
-        "type": "map",
-        "function": args.map,
         "options": options,
         "cors": args.cors,
     });
+    if let Some(model) = &args.model {
+        route["type"] = "model".into();
+        route["model"] = model.as_str().into();
+    } else {
+        route["type"] = "map".into();
+        route["function"] = json!(args.map);
+    }
     if let Some(qualifier) = args.qualifier {
         route["qualifier"] = qualifier.into();
     }
@@ -112,11 +118,12 @@ async fn remove(global: &Global, client: &Client, path: &str) -> Result<(), Fail
 }
 
 fn table(routes: &[Route]) -> Table {
-    let mut table = Table::new(&["PATH", "TYPE", "FUNCTION", "OPTIONS", "URL"]);
+    let mut table = Table::new(&["PATH", "TYPE", "TO", "OPTIONS", "URL"]);
     for route in routes {
-        let function = match &route.qualifier {
-            Some(qualifier) => format!("{}:{qualifier}", route.function),
-            None => route.function.clone(),
+        let to = match (&route.function, &route.qualifier, &route.model) {
+            (Some(function), Some(qualifier), _) => format!("{function}:{qualifier}"),
+            (Some(to), None, _) | (None, _, Some(to)) => to.clone(),
+            (None, _, None) => "-".to_owned(),
         };
         let options = route.options.iter();
         let options: Vec<_> = options
@@ -129,7 +136,7 @@ fn table(routes: &[Route]) -> Table {
         table.row([
             route.path.clone(),
             route.kind.clone(),
-            function,
+            to,
             options,
             route.url.clone(),
         ]);
@@ -147,14 +154,16 @@ mod tests {
             {"path": "/", "type": "map", "function": "f", "url": "http://127.0.0.1:8080/"},
             {"path": "/a", "type": "map", "function": "f", "qualifier": "live", "new": 1,
              "options": {"id_column": "user", "chunksize": "5"}, "url": "http://127.0.0.1:8080/a"},
+            {"path": "/m", "type": "model", "model": "s3://b/m.rds", "url": "http://127.0.0.1:8080/m"},
         ]});
         let page: Page = serde_json::from_value(page).unwrap();
         assert_eq!(
             table(&page.routes).render(),
             "\
-PATH  TYPE  FUNCTION  OPTIONS                     URL
-/     map   f         -                           http://127.0.0.1:8080/
-/a    map   f:live    chunksize=5 id_column=user  http://127.0.0.1:8080/a
+PATH  TYPE   TO            OPTIONS                     URL
+/     map    f             -                           http://127.0.0.1:8080/
+/a    map    f:live        chunksize=5 id_column=user  http://127.0.0.1:8080/a
+/m    model  s3://b/m.rds  -                           http://127.0.0.1:8080/m
 "
         );
     }

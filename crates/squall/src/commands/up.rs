@@ -45,6 +45,7 @@ pub(super) fn flags(global: &Global) -> Flags {
     Flags {
         data: Some(global.data.clone()),
         machine_python_folders: machine::python_folders(),
+        machine_r_folders: machine::r_folders(),
         ..Flags::default()
     }
 }

@@ -9,7 +9,7 @@ use deploy::site::Known;
 use deploy::{Action, Phase, Plan, Step, Target};
 use http::Method;
 use project::Project;
-use project::model::FunctionRuntime;
+use project::model::{FunctionRuntime, RouteTarget};
 use serde_json::{Value, json};
 
 use crate::args::{DevArgs, Global, PackagingArgs};
@@ -198,9 +198,12 @@ impl Releaser {
         };
         let names = prepared.site.names();
         let (url, urls) = deployment::urls_json(&prepared.site.cloud, &known);
-        let routed = project.routes.iter().map(|route| match &route.target {
-            project::model::RouteTarget::Function(function)
-            | project::model::RouteTarget::Map { function, .. } => function.clone(),
+        let routed = project.routes.iter();
+        let routed = routed.filter_map(|route| match &route.target {
+            RouteTarget::Function(function) | RouteTarget::Map { function, .. } => {
+                Some(function.clone())
+            }
+            RouteTarget::Model { .. } => None,
         });
         let released = Released {
             release: prepared.plan.release,
@@ -270,7 +273,7 @@ async fn load(
         .map(|it| &it.runtime);
     let event = match runtime {
         Some(FunctionRuntime::Python { .. }) => json!({ "squall": { "map": "describe" } }),
-        Some(FunctionRuntime::R) => json!({ "squall": { "warm": 1 } }),
+        Some(FunctionRuntime::R { .. }) => json!({ "squall": { "warm": 1 } }),
         Some(FunctionRuntime::Provided { .. }) | None => return Ok(Ok(())),
     };
     let target = format!("/2015-03-31/functions/{name}/invocations?Qualifier={version}");

@@ -1,0 +1,408 @@
+//! `squall keys`: API keys, made, listed, rotated and revoked over API Gateway's protocol.
+
+use std::collections::BTreeMap;
+
+use aws_client::ClientError;
+use aws_wire::form;
+use http::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use types::Timestamp;
+
+use crate::args::{Global, KeysAction, KeysArgs};
+use crate::client::{self, Client};
+use crate::deployment;
+use crate::failure::{Failure, Kind};
+use crate::output::{self, Table};
+use crate::span;
+
+/// As the engine knows them: what AWS's keys have no member for is in tags.
+const EXPIRES: &str = "squall:expires";
+const ROUTES: &str = "squall:routes";
+/// The stage that deployments make.
+pub(super) const STAGE: &str = "$default";
+const PAGE: usize = 500;
+/// A hundred years: what is more is a slip of the hand.
+const LONGEST: u64 = 100 * 366 * 86_400;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Key {
+    pub id: String,
+    #[serde(default)]
+    pub name: String,
+    #[serde(default)]
+    enabled: bool,
+    #[serde(default)]
+    created_date: f64,
+    #[serde(default)]
+    stage_keys: Vec<String>,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+    /// Only of one that was just made.
+    value: Option<String>,
+}
+
+pub async fn run(global: &Global, args: KeysArgs) -> Result<(), Failure> {
+    let client = client::find(global)?;
+    match args.action {
+        None | Some(KeysAction::List) => list(global, &client).await,
+        Some(KeysAction::Create {
+            name,
+            route,
+            api,
+            expires,
+        }) => {
+            let end = expires.as_deref().map(moment).transpose()?;
+            let body = wish(&name, &route, &api, end)?;
+            let key = create(&client, &body).await?;
+            show_new(global, &key, None)
+        }
+        Some(KeysAction::Rotate { key, overlap }) => rotate(global, &client, &key, &overlap).await,
+        Some(KeysAction::Revoke { keys, yes }) => revoke(global, &client, &keys, yes).await,
+    }
+}
+
+fn wish(
+    name: &str,
+    routes: &[String],
+    apis: &[String],
+    end: Option<String>,
+) -> Result<Value, Failure> {
+    let mut tags = BTreeMap::new();
+    for route in routes {
+        if !(route.starts_with('/') || route == STAGE) || route.contains(' ') {
+            let message = format!("{route:?} is no path of a route");
+            return Err(Failure::mistake(message).hint("use it as squall.toml has it: /admission"));
+        }
+    }
+    if !routes.is_empty() {
+        tags.insert(ROUTES, routes.join(" "));
+    }
+    tags.extend(end.map(|end| (EXPIRES, end)));
+    let stages = apis.iter().map(|api| {
+        let (api, stage) = api.split_once('/').unwrap_or((api, STAGE));
+        json!({ "restApiId": api, "stageName": stage })
+    });
+    Ok(json!({
+        "name": name,
+        "enabled": true,
+        "stageKeys": stages.collect::<Vec<_>>(),
+        "tags": tags,
+    }))
+}
+
+/// The moment that is a span of time away from now.
+fn moment(span: &str) -> Result<String, Failure> {
+    let seconds = match span {
+        "0" | "0s" => Some(0),
+        _ => span::seconds(span),
+    };
+    let seconds = seconds.filter(|seconds| *seconds <= LONGEST);
+    let millis = seconds.and_then(|seconds| i64::try_from(seconds.checked_mul(1000)?).ok());
+    let millis = millis.ok_or_else(|| {
+        Failure::mistake(format!("{span:?} is no span of time")).hint("such as 30m, 24h or 90d")
+    })?;
+    Ok(Timestamp::now().plus_millis(millis).rfc3339())
+}
+
+async fn create(client: &Client, body: &Value) -> Result<Key, Failure> {
+    read(call(client, Method::POST, "/apikeys", Some(body)).await?)
+}
+
+fn show_new(global: &Global, key: &Key, replaced: Option<&str>) -> Result<(), Failure> {
+    let value = key.value.as_deref().unwrap_or_default();
+    if global.json {
+        let mut shown = json!({ "id": key.id, "name": key.name, "key": value });
+        if let Some(end) = key.tags.get(EXPIRES) {
+            shown["expires"] = end.as_str().into();
+        }
+        if let Some(replaced) = replaced {
+            shown["replaces"] = replaced.into();
+        }
+        output::json(&shown)?;
+        return Ok(());
+    }
+    output::line(value)?;
+    output::note(&format!(
+        "this is the key {}; it is not shown again. Calls bring it in the header x-api-key",
+        key.name
+    ));
+    Ok(())
+}
+
+async fn list(global: &Global, client: &Client) -> Result<(), Failure> {
+    let keys = all(client).await?;
+    if global.json {
+        let shown: Vec<Value> = keys.iter().map(described).collect();
+        output::json(&shown)?;
+        return Ok(());
+    }
+    if keys.is_empty() {
+        output::note("no keys yet: squall keys create --name NAME makes one");
+        return Ok(());
+    }
+    let now = Timestamp::now();
+    output::bytes(table(&keys, now).render().as_bytes())?;
+    Ok(())
+}
+
+fn table(keys: &[Key], now: Timestamp) -> Table {
+    let mut table = Table::new(&["KEY", "ID", "FOR", "STATE", "EXPIRES", ">AGE"]);
+    for key in keys {
+        let age = u64::try_from(now.0 - key.created().0).unwrap_or(0);
+        let end = key.tags.get(EXPIRES);
+        let is_over = end.is_some_and(|end| *end <= now.rfc3339());
+        let state = match (key.enabled, is_over) {
+            (false, _) => "disabled",
+            (true, true) => "expired",
+            (true, false) => "enabled",
+        };
+        table.row([
+            key.name.clone(),
+            key.id.clone(),
+            key.scope(),
+            state.to_owned(),
+            end.map_or_else(|| "never".to_owned(), |end| short(end)),
+            output::age(age),
+        ]);
+    }
+    table
+}
+
+/// A moment to the minute.
+fn short(moment: &str) -> String {
+    moment
+        .get(..16)
+        .map_or_else(|| moment.to_owned(), |text| text.replace('T', " "))
+}
+
+fn described(key: &Key) -> Value {
+    json!({
+        "id": key.id,
+        "name": key.name,
+        "enabled": key.enabled,
+        "created": key.created().rfc3339(),
+        "expires": key.tags.get(EXPIRES),
+        "routes": key.routes(),
+        "apis": key.stage_keys,
+    })
+}
+
+impl Key {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a time in milliseconds is a whole number here"
+    )]
+    fn created(&self) -> Timestamp {
+        Timestamp((self.created_date * 1000.0) as i64)
+    }
+
+    fn routes(&self) -> Vec<&str> {
+        let routes = self.tags.get(ROUTES);
+        routes.map_or_else(Vec::new, |routes| routes.split(' ').collect())
+    }
+
+    fn scope(&self) -> String {
+        let apis = self.stage_keys.iter();
+        let apis = apis.map(|stage| stage.strip_suffix("/$default").unwrap_or(stage));
+        let parts: Vec<&str> = apis.chain(self.routes()).collect();
+        if parts.is_empty() {
+            "all routes".to_owned()
+        } else {
+            parts.join(" ")
+        }
+    }
+}
+
+/// The new key has the name, the scope, the end and the plans of the old one.
+async fn rotate(
+    global: &Global,
+    client: &Client,
+    named: &str,
+    overlap: &str,
+) -> Result<(), Failure> {
+    let end = moment(overlap)?;
+    let old = one(all(client).await?, named)?;
+    let stages = old.stage_keys.iter().filter_map(|key| {
+        let (api, stage) = key.split_once('/')?;
+        Some(json!({ "restApiId": api, "stageName": stage }))
+    });
+    let body = json!({
+        "name": old.name,
+        "enabled": true,
+        "stageKeys": stages.collect::<Vec<_>>(),
+        "tags": old.tags,
+    });
+    let new = create(client, &body).await?;
+    // Before anybody sees it: outside of its plans it would be without bounds.
+    join_plans(client, &old.id, &new.id).await?;
+    // An end that was set before may be the earlier one.
+    let earlier = old.tags.get(EXPIRES).filter(|before| **before < end);
+    let arn = format!(
+        "arn:aws:apigateway:{}::/apikeys/{}",
+        client.region(),
+        old.id
+    );
+    let target = format!("/tags/{}", form::encode(&arn));
+    let body = json!({ "tags": { EXPIRES: earlier.unwrap_or(&end) } });
+    call(client, Method::PUT, &target, Some(&body)).await?;
+    show_new(global, &new, Some(&old.id))?;
+    if !global.json {
+        output::note(&format!(
+            "the old one, {}, is good until {}",
+            old.id,
+            short(&end)
+        ));
+    }
+    Ok(())
+}
+
+/// Puts a key into the plans of another one.
+async fn join_plans(client: &Client, old: &str, new: &str) -> Result<(), Failure> {
+    let target = format!("/usageplans?keyId={}&limit={PAGE}", form::encode(old));
+    let page = call(client, Method::GET, &target, None).await?;
+    let plans = page["item"].as_array().into_iter().flatten();
+    for plan in plans.filter_map(|plan| plan["id"].as_str()) {
+        let target = format!("/usageplans/{plan}/keys");
+        let body = json!({ "keyId": new, "keyType": "API_KEY" });
+        call(client, Method::POST, &target, Some(&body)).await?;
+    }
+    Ok(())
+}
+
+async fn revoke(
+    global: &Global,
+    client: &Client,
+    named: &[String],
+    yes: bool,
+) -> Result<(), Failure> {
+    let mut gone = Vec::new();
+    for named in named {
+        // All of a name: who revokes a key means also the one that it replaced.
+        let of_name = |key: &Key| key.id == *named || key.name == *named;
+        let found: Vec<Key> = all(client).await?.into_iter().filter(of_name).collect();
+        if found.is_empty() {
+            return Err(no_key(named));
+        }
+        gone.extend(found);
+    }
+    let shown: Vec<String> = gone
+        .iter()
+        .map(|key| format!("{} ({})", key.name, key.id))
+        .collect();
+    deployment::confirm(global, &format!("the keys {}", shown.join(", ")), yes)?;
+    for key in &gone {
+        let target = format!("/apikeys/{}", key.id);
+        match client
+            .rest_json("apigateway", Method::DELETE, &target, None)
+            .await
+        {
+            Err(error) if error.is_missing() => {}
+            other => drop(other.map_err(failed)?),
+        }
+    }
+    if global.json {
+        let ids: Vec<&str> = gone.iter().map(|key| key.id.as_str()).collect();
+        output::json(&json!({ "revoked": ids }))?;
+    } else {
+        output::note(&format!("revoked {}", shown.join(", ")));
+    }
+    Ok(())
+}
+
+/// The newest key of a name, or that with the id.
+pub(super) fn one(keys: Vec<Key>, named: &str) -> Result<Key, Failure> {
+    let found = keys
+        .into_iter()
+        .rfind(|key| key.id == named || key.name == named);
+    found.ok_or_else(|| no_key(named))
+}
+
+fn no_key(named: &str) -> Failure {
+    Failure::mistake(format!("there is no key {named:?}")).hint("squall keys lists what is there")
+}
+
+/// In the order in which they were made.
+pub(super) async fn all(client: &Client) -> Result<Vec<Key>, Failure> {
+    let mut keys = vec![];
+    let mut position = String::new();
+    loop {
+        let target = format!("/apikeys?limit={PAGE}{position}");
+        let mut page = call(client, Method::GET, &target, None).await?;
+        let items = page["item"].take();
+        let items = items.as_array().into_iter().flatten();
+        for item in items {
+            keys.push(read(item.clone())?);
+        }
+        match page["position"].as_str() {
+            Some(next) => position = format!("&position={}", form::encode(next)),
+            None => return Ok(keys),
+        }
+    }
+}
+
+fn read(key: Value) -> Result<Key, Failure> {
+    let key = serde_json::from_value(key);
+    key.map_err(|error| {
+        Failure::new(
+            Kind::Bug,
+            anyhow::anyhow!("an API key cannot be read: {error}"),
+        )
+    })
+}
+
+pub(super) async fn call(
+    client: &Client,
+    method: Method,
+    target: &str,
+    body: Option<&Value>,
+) -> Result<Value, Failure> {
+    let answer = client.rest_json("apigateway", method, target, body).await;
+    answer.map_err(failed)
+}
+
+fn failed(error: ClientError) -> Failure {
+    let hint = error.hint();
+    let failure = Failure::new(deployment::kind_of_call(&error), error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_a_row() {
+        let keys = json!([
+            {"id": "abc", "name": "page", "enabled": true, "createdDate": 60, "stageKeys": []},
+            {"id": "def", "name": "lab", "enabled": true, "createdDate": 0,
+             "stageKeys": ["r-model-dev/$default"],
+             "tags": {"squall:routes": "/admission", "squall:expires": "1970-01-01T00:01:00.000Z"}},
+        ]);
+        let keys: Vec<Key> = serde_json::from_value(keys).unwrap();
+        assert_eq!(
+            table(&keys, Timestamp(120_000)).render(),
+            "\
+KEY   ID   FOR                     STATE    EXPIRES           AGE
+page  abc  all routes              enabled  never             1 m
+lab   def  r-model-dev /admission  expired  1970-01-01 00:01  2 m
+"
+        );
+    }
+
+    #[test]
+    fn a_wish_says_routes_and_apis() {
+        let routes = ["/a".to_owned(), "/b".to_owned()];
+        let body = wish("n", &routes, &["api".to_owned(), "x/dev".to_owned()], None).unwrap();
+        assert_eq!(body["tags"][ROUTES], "/a /b");
+        assert_eq!(body["stageKeys"][0]["stageName"], STAGE);
+        assert_eq!(body["stageKeys"][1]["stageName"], "dev");
+        assert!(wish("n", &["a".to_owned()], &[], None).is_err());
+        assert!(moment("soon").is_err());
+        assert!(moment("99999999999d").is_err());
+    }
+}
