@@ -88,15 +88,23 @@ class Handler(Story):
 
 
 class RModel(Story):
-    def ask(self):
-        return self.fetch("GET", params={"gre": 800, "gpa": 4, "rank": 1})
+    """The model answers alone and in R: both the same."""
+
+    def ask(self, path="/admission-r", rank=1, **more):
+        return self.fetch("GET", path, params={"gre": 800, "gpa": 4, "rank": rank, **more})
 
     def works(self):
-        answer = self.ask()
-        assert answer.status_code == 200, answer.text
-        assert answer.json()["admitted"] is True
-        bad = self.fetch("GET", params={"gre": "many"})
-        assert bad.status_code == 400 and bad.json()["httpStatus"] == 400
+        for path in ["/admission", "/admission-r"]:
+            answers = [self.ask(path, rank) for rank in [1, 4]]
+            assert [answer.status_code for answer in answers] == [200, 200], answers[0].text
+            assert [answer.json()["admitted"] for answer in answers] == [True, False]
+            for wrong in [{"rank": 5}, {"gre": "many"}]:
+                bad = self.ask(path, **wrong)
+                assert bad.status_code == 400
+                assert bad.json()["httpStatus"] == 400 and bad.json()["request_id"]
+                assert next(iter(wrong)) in bad.json()["message"]
+        native, in_r = (self.ask(path).json()["fit"] for path in ["/admission", "/admission-r"])
+        assert abs(native - in_r) < 1e-12
 
     def change(self):
         with open(self.folder.path / "service.R", "a") as file:
@@ -411,7 +419,9 @@ def test_the_commands_of_a_readme_work_as_they_stand(fresh_engine, tmp_path, tem
     folder = Folder(tmp_path / template, fresh_engine)
     folder.run("init", "--template", template, "--yes", fails=0)
     printed = folder.deploy().stdout
-    (address,) = re.findall(r"http://\S+", printed)
+    # A page of the project has an address of its own.
+    (address,) = [found for found in re.findall(r"http://\S+", printed) if ".s3-website." not in found]
+    bucket = next(iter(folder.run("status", "--json", fails=0).json["buckets"]), "")
     (folder.path / "data.csv").write_text("id,time,value,x,y\na,1,2,1,2\na,2,4,2,3\nb,1,3,3,5\n")
     commands = commands_of((folder.path / "README.md").read_text())
     assert [line for line in commands if line.startswith("curl")], commands
@@ -423,7 +433,8 @@ def test_the_commands_of_a_readme_work_as_they_stand(fresh_engine, tmp_path, tem
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "squall").symlink_to(harness.binary())
     for command in commands:
-        command = command.replace("ADDRESS", address).replace("curl ", "curl --fail --silent --show-error ")
+        command = command.replace("ADDRESS", address.rstrip("/")).replace("BUCKET", bucket)
+        command = command.replace("curl ", "curl --fail --silent --show-error ")
 
         def works():
             done = subprocess.run(

@@ -145,7 +145,7 @@ def test_a_template_from_init_to_undeploy(cloud, tmp_path, template):
 
 
 #: With function URLs, whose names are under AWS's domain; HTTP APIs can be reached.
-BY_INVOCATION = {"handler": "mine-dev-trend", "r-model": "mine-dev-admission", "web-app": "mine-dev-web"}
+BY_INVOCATION = {"handler": "mine-dev-trend", "web-app": "mine-dev-web"}
 
 
 # Our engine in the place of AWS
