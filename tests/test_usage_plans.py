@@ -93,6 +93,10 @@ def test_a_plan_is_made_shown_changed_and_deleted(keys, api):
     assert [item["id"] for item in keys.get_usage_plans(keyId=key)["items"]] == [made["id"]]
     keys.delete_usage_plan_key(usagePlanId=made["id"], keyId=key)
     refused("NotFoundException", lambda: keys.get_usage_plan_key(usagePlanId=made["id"], keyId=key))
+    # Its keys would be without bounds.
+    refused("BadRequestException", lambda: keys.delete_usage_plan(usagePlanId=made["id"]))
+    for stage in [f"{api.id}:$default", "other:dev"]:
+        change("remove", "/apiStages", stage)
     keys.delete_usage_plan(usagePlanId=made["id"])
     refused("NotFoundException", lambda: keys.get_usage_plan(usagePlanId=made["id"]))
 

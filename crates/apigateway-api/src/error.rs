@@ -79,7 +79,9 @@ impl ApiError {
                 PlanError::HasKey | PlanError::TwoPlans(_, _) => {
                     (StatusCode::CONFLICT, "ConflictException", error.to_string())
                 }
-                PlanError::TooMany(_) | PlanError::Invalid(_) => bad(error.to_string()),
+                PlanError::TooMany(_) | PlanError::Invalid(_) | PlanError::HasStages => {
+                    bad(error.to_string())
+                }
                 PlanError::Store(_) | PlanError::Random(_) => failed(&error),
             },
             Self::Key(error) => match &error {

@@ -40,6 +40,7 @@ impl Bench {
         };
         let check = |runtime| match runtime {
             Runtime::Python(minor) if minor != 11 => Err("use python3.11".to_owned()),
+            Runtime::R(Some(minor)) if minor != 2 => Err("use r4.2".to_owned()),
             _ => Ok(()),
         };
         let router = Arc::new(Routes::none);
@@ -272,7 +273,14 @@ async fn what_this_machine_cannot_run_is_refused() {
         .collect();
     assert_eq!(
         here,
-        ["python3.11", "provided", "provided.al2", "provided.al2023"]
+        [
+            "python3.11",
+            "r",
+            "r4.2",
+            "provided",
+            "provided.al2",
+            "provided.al2023"
+        ]
     );
 }
 

@@ -17,6 +17,8 @@ pub enum PlanError {
     /// A key would be in two plans of one stage, and nobody knew which counts.
     #[error("the key is in the usage plan {0} already, which has the stage {1}, too")]
     TwoPlans(String, String),
+    #[error("Cannot delete a usage plan that has API stages: remove them from it first")]
+    HasStages,
     #[error("the account has {0} usage plans, which is all that it can have")]
     TooMany(usize),
     /// A part of the request of the wrong form.

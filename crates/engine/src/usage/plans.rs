@@ -66,14 +66,15 @@ impl Usage {
             .await
     }
 
+    /// Only of a plan that bounds nothing any more: its keys have no bounds afterwards.
     pub async fn delete_plan(&self, id: &str) -> Result<(), PlanError> {
         self.plans
             .change(|draft| {
-                if draft.remove(id) {
-                    Ok(())
-                } else {
-                    Err(PlanError::NotFound)
+                if !copy(draft, id)?.stages.is_empty() {
+                    return Err(PlanError::HasStages);
                 }
+                draft.remove(id);
+                Ok(())
             })
             .await
     }

@@ -388,8 +388,8 @@ mod tests {
             table(&keys, Timestamp(120_000)).render(),
             "\
 KEY   ID   FOR                     STATE    EXPIRES           AGE
-page  abc  all routes              enabled  never             1 m
-lab   def  r-model-dev /admission  expired  1970-01-01 00:01  2 m
+page  abc  all routes              enabled  never              1m
+lab   def  r-model-dev /admission  expired  1970-01-01 00:01   2m
 "
         );
     }

@@ -78,6 +78,13 @@ pub async fn run(global: &Global, args: PlansArgs) -> Result<(), Failure> {
             let what = format!("the plan {}; its keys are without bounds then", plan.name);
             deployment::confirm(global, &what, yes)?;
             let target = format!("/usageplans/{}", plan.id);
+            let remove = |it: &Stage| {
+                let stage = format!("{}:{}", it.api_id, it.stage);
+                json!({ "op": "remove", "path": "/apiStages", "value": stage })
+            };
+            let stages: Vec<Value> = plan.api_stages.iter().map(remove).collect();
+            let body = json!({ "patchOperations": stages });
+            call(&client, Method::PATCH, &target, Some(&body)).await?;
             call(&client, Method::DELETE, &target, None).await?;
             tell(global, &plan, "removed the plan")
         }

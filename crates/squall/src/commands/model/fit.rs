@@ -150,7 +150,7 @@ mod tests {
         for (text, words) in [
             ("bionmial", "unknown family"),
             ("binomial(link = \"logitt\")", "unknown link"),
-            ("binomial(a, b)", "unknown link"),
+            ("binomial(a)", "unknown link"),
             ("binomial(logit, b)", "it takes a link"),
             ("1 + 2", "unknown family"),
         ] {
