@@ -1,7 +1,7 @@
 //! Models that real R fits now, saved by it and predicted by both. Nothing to do where
 //! there is no R.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use model::input::{Field, FieldKind};
 use model::predict::{Ask, Interval, Prediction, Predictor, Scale};
 use rdata::value::{NA_INTEGER, NA_REAL};
 use serde_json::Value as Json;
+use tempfile::TempDir;
 
 /// How far predictions may be from R's, relative to the larger of them and 1.
 const CLOSE: f64 = 4e-15;
@@ -27,7 +28,7 @@ fn predictions_are_those_of_r() {
     assert!(models.len() > 100);
     for entry in models {
         let name = entry["name"].as_str().expect("models have names");
-        match compared(&folder, name, entry) {
+        match compared(folder.path(), name, entry) {
             Ok(own) => {
                 if own.equal < own.all {
                     println!("{name}: {} of {} equal", own.equal, own.all);
@@ -84,7 +85,8 @@ fn what_needs_r_is_refused() {
     assert!(refused.len() > 10);
     for entry in refused {
         let name = entry["name"].as_str().expect("models have names");
-        let bytes = std::fs::read(folder.join(format!("refused.{name}.rds"))).expect("R wrote it");
+        let bytes =
+            std::fs::read(folder.path().join(format!("refused.{name}.rds"))).expect("R wrote it");
         let value = rdata::read(&bytes, &rdata::Limits::default()).expect("it can be read");
         let predictor = model::from_r::model(&value).and_then(Predictor::new);
         match predictor {
@@ -103,26 +105,23 @@ fn what_needs_r_is_refused() {
     }
 }
 
-fn made_by_r() -> Option<(PathBuf, Json)> {
-    static MADE: std::sync::OnceLock<Option<PathBuf>> = std::sync::OnceLock::new();
-    let folder = MADE.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("r-models");
-        std::fs::create_dir_all(&folder).expect("a folder for the models");
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/models/make.R");
-        let made = Command::new("Rscript")
-            .args(["--vanilla".as_ref(), script.as_os_str(), folder.as_os_str()])
-            .env("LC_ALL", "C.UTF-8")
-            .output()
-            .ok()?;
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
-        Some(folder)
-    });
-    let folder = folder.clone()?;
-    let listed = std::fs::read(folder.join("models.json")).expect("R wrote it");
+/// In a folder of its own for each test: they may be processes that run side by side.
+fn made_by_r() -> Option<(TempDir, Json)> {
+    let folder = tempfile::tempdir().expect("a folder for the models");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/models/make.R");
+    let made = Command::new("Rscript")
+        .arg("--vanilla")
+        .arg(script)
+        .arg(folder.path())
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .ok()?;
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let listed = std::fs::read(folder.path().join("models.json")).expect("R wrote it");
     Some((folder, serde_json::from_slice(&listed).expect("JSON")))
 }
 
