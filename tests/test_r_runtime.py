@@ -177,8 +177,14 @@ def test_a_template_that_was_killed_is_made_anew(engine, functions, r_function):
     assert functions.call(name) == "here"
     _, template = listed(engine, name)
     os.kill(template["pid"], 9)
-    # The instance was below it and ends with it; one that is just ending may still be asked.
-    eventually(lambda: functions.invoke(name).get("FunctionError") is None, "a new template")
+
+    def is_made_anew():
+        # The instance was below it and ends with it; one that is just ending may still be asked.
+        answered = functions.invoke(name).get("FunctionError") is None
+        _, now = listed(engine, name)
+        return answered and now["state"] == "ready" and now["pid"] != template["pid"]
+
+    eventually(is_made_anew, "a new template")
     assert functions.call(name) == "here"
 
 
