@@ -316,6 +316,12 @@ fn of_step(error: &StepError) -> (Kind, Option<String>) {
     }
 }
 
+/// A call by hand that was refused, with what the client knows of the way out.
+pub fn failed_call(error: ClientError) -> Failure {
+    let hint = error.hint();
+    hinted(Failure::new(kind_of_call(&error), error), hint)
+}
+
 /// A service that fails or is silent is no bug of ours, and a later try may do.
 pub fn kind_of_call(error: &ClientError) -> Kind {
     match error {

@@ -16,6 +16,7 @@ use crate::output::{self, Table};
 use crate::span;
 
 use bill::{Bill, Sums, Usage};
+pub(super) use bill::{GB, date, float};
 
 /// One JSON object: the bill, and by which prices.
 #[derive(Debug, Serialize)]
@@ -29,7 +30,7 @@ struct Document<'a> {
 
 pub async fn run(global: &Global, args: CostArgs) -> Result<(), Failure> {
     let client = client::find(global)?;
-    let since = since(&args)?;
+    let since = since(&args.since)?;
     let target = format!("/_squall/usage?since={}", since.0);
     let usage: Usage = client.send(get(&target)).await?.json()?;
     let project = project(&args)?;
@@ -66,10 +67,10 @@ pub async fn run(global: &Global, args: CostArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn since(args: &CostArgs) -> Result<Timestamp, Failure> {
-    let seconds = span::seconds(&args.since).ok_or_else(|| {
-        Failure::mistake(format!("--since {}: no span of time", args.since))
-            .hint("such as 12h, 7d or 30d")
+/// The moment that lies a span of time back.
+pub(super) fn since(text: &str) -> Result<Timestamp, Failure> {
+    let seconds = span::seconds(text).ok_or_else(|| {
+        Failure::mistake(format!("--since {text}: no span of time")).hint("such as 12h, 7d or 30d")
     })?;
     let millis = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
     Ok(Timestamp(Timestamp::now().0.saturating_sub(millis).max(0)))

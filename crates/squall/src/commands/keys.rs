@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use aws_client::ClientError;
 use aws_wire::form;
 use http::Method;
 use serde::Deserialize;
@@ -299,7 +298,7 @@ async fn revoke(
             .await
         {
             Err(error) if error.is_missing() => {}
-            other => drop(other.map_err(failed)?),
+            other => drop(other.map_err(deployment::failed_call)?),
         }
     }
     if global.json {
@@ -359,16 +358,7 @@ pub(super) async fn call(
     body: Option<&Value>,
 ) -> Result<Value, Failure> {
     let answer = client.rest_json("apigateway", method, target, body).await;
-    answer.map_err(failed)
-}
-
-fn failed(error: ClientError) -> Failure {
-    let hint = error.hint();
-    let failure = Failure::new(deployment::kind_of_call(&error), error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    answer.map_err(deployment::failed_call)
 }
 
 #[cfg(test)]

@@ -40,7 +40,9 @@ async fn set(global: &Global, args: &ProjectArgs, name: &str) -> Result<(), Fail
         let error = anyhow::anyhow!("a secret has at most {MOST_CHARACTERS} characters");
         return Err(Failure::new(Kind::Refused, error));
     }
-    let (version, is_new) = put(&opened.cloud, name, &value).await.map_err(failed)?;
+    let (version, is_new) = put(&opened.cloud, name, &value)
+        .await
+        .map_err(deployment::failed_call)?;
     let functions = users(&opened, name);
     if global.json {
         output::json(&json!({
@@ -92,7 +94,7 @@ async fn put(cloud: &Cloud, name: &str, value: &str) -> Result<(u64, bool), Clie
 
 async fn list(global: &Global, args: &ProjectArgs) -> Result<(), Failure> {
     let opened = deployment::open(global, args).await?;
-    let set = all(&opened.cloud).await.map_err(failed)?;
+    let set = all(&opened.cloud).await.map_err(deployment::failed_call)?;
     let known = |name: &String| set.iter().any(|secret| secret.name == *name);
     let mut missing: Vec<&String> = opened
         .project
@@ -157,7 +159,7 @@ async fn remove(
 ) -> Result<(), Failure> {
     names.iter().try_for_each(|name| check_name(name))?;
     let opened = deployment::open(global, args).await?;
-    let set = all(&opened.cloud).await.map_err(failed)?;
+    let set = all(&opened.cloud).await.map_err(deployment::failed_call)?;
     let stage = &opened.project.stage;
     for name in names {
         if !set.iter().any(|secret| secret.name == *name) {
@@ -182,7 +184,7 @@ async fn remove(
         match call(&opened.cloud, "DeleteParameter", &body).await {
             // An attempt before this one did it.
             Err(error) if error.is_missing() => {}
-            other => drop(other.map_err(failed)?),
+            other => drop(other.map_err(deployment::failed_call)?),
         }
     }
     if global.json {
@@ -250,16 +252,6 @@ fn users<'a>(opened: &'a Opened, name: &str) -> Vec<&'a str> {
         .filter(|(_, function)| function.secrets.iter().any(|secret| secret == name))
         .map(|(function, _)| function.as_str())
         .collect()
-}
-
-/// A service that fails is no bug of ours.
-fn failed(error: ClientError) -> Failure {
-    let hint = error.hint();
-    let failure = Failure::new(deployment::kind_of_call(&error), error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
 }
 
 async fn call(cloud: &Cloud, operation: &str, body: &Value) -> Result<Value, ClientError> {

@@ -5,17 +5,13 @@ use std::collections::BTreeMap;
 use map::prices::PriceTable;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use types::Timestamp;
 
+use super::cost::{GB, date, float, since};
 use super::schedules::get;
 use crate::args::{Global, UsageArgs};
 use crate::client;
 use crate::failure::Failure;
 use crate::output::{self, Table};
-use crate::span;
-
-const DAY_MILLIS: i64 = 86_400_000;
-const GB: f64 = 1024.0 * 1024.0 * 1024.0;
 
 #[derive(Debug, Deserialize)]
 struct Page {
@@ -88,14 +84,6 @@ pub async fn run(global: &Global, args: &UsageArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn since(text: &str) -> Result<Timestamp, Failure> {
-    let seconds = span::seconds(text).ok_or_else(|| {
-        Failure::mistake(format!("--since {text}: no span of time")).hint("such as 12h, 7d or 30d")
-    })?;
-    let millis = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
-    Ok(Timestamp(Timestamp::now().0.saturating_sub(millis).max(0)))
-}
-
 fn sums(lines: Vec<Line>, args: &UsageArgs, prices: &PriceTable) -> Vec<Sum> {
     let wanted = |line: &Line| match &args.key {
         None => true,
@@ -138,16 +126,6 @@ impl Used {
         self.bytes_in += more.bytes_in;
         self.bytes_out += more.bytes_out;
     }
-}
-
-fn date(day: i64) -> String {
-    let text = Timestamp(day.saturating_mul(DAY_MILLIS)).rfc3339();
-    text.split('T').next().unwrap_or_default().to_owned()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "sums are shown to a few digits")]
-fn float(number: u64) -> f64 {
-    number as f64
 }
 
 fn table(sums: &[Sum], by_day: bool) -> Table {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use map::prices::PriceTable;
 use serde::{Deserialize, Serialize};
 
-const GB: f64 = 1_073_741_824.0;
+pub const GB: f64 = 1_073_741_824.0;
 const MS_A_DAY: i64 = 24 * 3600 * 1000;
 
 /// What the engine says was used.
@@ -167,13 +167,13 @@ fn price(used: &Used, prices: &PriceTable) -> Sums {
 }
 
 /// `2026-11-21`
-fn date(day: i64) -> String {
+pub fn date(day: i64) -> String {
     let text = types::Timestamp(day.saturating_mul(MS_A_DAY)).rfc3339();
     text.get(..10).unwrap_or(&text).to_owned()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-fn float(value: u64) -> f64 {
+pub fn float(value: u64) -> f64 {
     value as f64
 }
 
