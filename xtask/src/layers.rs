@@ -13,7 +13,7 @@ use crate::Report;
 const ROWS: [&[&str]; 7] = [
     &["rdata", "types"],
     &[
-        "aws-wire", "columnar", "onnx", "policy", "project", "sandbox", "science", "store",
+        "aws-wire", "columnar", "onnx", "policy", "project", "sandbox", "science", "store", "watch",
     ],
     &[
         "aws-client",

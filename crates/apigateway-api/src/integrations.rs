@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use engine::http_apis::{
-    Integration, IntegrationPatch, IntegrationTarget, MapTarget, ModelTarget, NewIntegration,
-    PayloadFormat,
+    Handling, Integration, IntegrationPatch, IntegrationTarget, MapTarget, ModelTarget,
+    NewIntegration, PayloadFormat,
 };
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -174,6 +174,7 @@ fn read_new(call: &Call<'_>) -> Result<NewIntegration, ApiError> {
     };
     Ok(NewIntegration {
         target,
+        handling: Handling::default(),
         description,
         timeout_ms,
     })
@@ -282,6 +283,9 @@ fn show(integration: &Integration) -> Value {
             parameters.insert(OBJECT.to_owned(), model.uri());
             show_own(&mut shown, MODEL, &parameters, integration.timeout_ms);
         }
+        IntegrationTarget::Redirect(_)
+        | IntegrationTarget::Site(_)
+        | IntegrationTarget::Route(_) => {}
     }
     if let Some(description) = &integration.description {
         shown["description"] = description.as_str().into();

@@ -1,6 +1,6 @@
 //! Routes on the wire. Unlike AWS's, routes of HTTP APIs may ask for API keys here.
 
-use engine::http_apis::{NewRoute, PartId, Route, RoutePatch};
+use engine::http_apis::{Authorization, NewRoute, PartId, Route, RoutePatch};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -72,6 +72,7 @@ pub(crate) async fn operation(
                 target,
                 operation_name: members.operation_name,
                 key_required: members.api_key_required == Some(true),
+                authorization: Authorization::Open,
             };
             let route = apis.create_route(&api, new).await?;
             Ok((StatusCode::CREATED, show(&route)))
@@ -90,6 +91,7 @@ pub(crate) async fn operation(
                 target,
                 operation_name: members.operation_name,
                 key_required: members.api_key_required,
+                authorization: None,
             };
             let id = part_id("Route", id)?;
             let route = apis.update_route(&api, &id, patch).await?;

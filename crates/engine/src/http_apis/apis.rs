@@ -6,6 +6,7 @@ use std::sync::Arc;
 use types::Timestamp;
 
 use super::error::HttpApiError;
+use super::handling::Handling;
 use super::ids::{ApiId, PartId, StageName};
 use super::integrations::new_integration;
 use super::model::{
@@ -14,6 +15,7 @@ use super::model::{
 };
 use super::route_key::RouteKey;
 use super::state::Entry;
+use super::who::Authorization;
 use super::{Deploys, HttpApis};
 use crate::catalog::Cors;
 
@@ -66,6 +68,7 @@ impl HttpApis {
                 tags: new.tags,
                 routes: BTreeMap::new(),
                 integrations: BTreeMap::new(),
+                authorizers: BTreeMap::new(),
                 stages: BTreeMap::new(),
                 deployments: BTreeMap::new(),
             };
@@ -172,6 +175,7 @@ impl Api {
     fn create_quickly(&mut self, quick: QuickCreate) -> Result<(), HttpApiError> {
         let mut integration = new_integration(NewIntegration {
             target: IntegrationTarget::Function(quick.target),
+            handling: Handling::default(),
             description: None,
             timeout_ms: None,
         })?;
@@ -182,6 +186,7 @@ impl Api {
             target: Some(integration.id.clone()),
             operation_name: None,
             key_required: false,
+            authorization: Authorization::Open,
             managed: true,
         };
         self.integrations

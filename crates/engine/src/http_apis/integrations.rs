@@ -88,6 +88,13 @@ impl Integration {
                 }
                 set(model, patch.model);
             }
+            IntegrationTarget::Redirect(_)
+            | IntegrationTarget::Site(_)
+            | IntegrationTarget::Route(_) => {
+                if patch.is_of_function() || patch.map.is_some() || patch.model.is_some() {
+                    return Err(other_kind());
+                }
+            }
         }
         set_text(&mut self.description, patch.description);
         if patch.timeout_ms.is_some() {
@@ -126,6 +133,7 @@ pub(super) fn new_integration(new: NewIntegration) -> Result<Integration, HttpAp
     Ok(Integration {
         id: PartId::random()?,
         target: new.target,
+        handling: new.handling,
         description: new.description,
         timeout_ms: new.timeout_ms,
         managed: false,

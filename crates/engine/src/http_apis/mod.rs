@@ -10,7 +10,9 @@
 //! or has not happened. It is committed first and visible afterwards.
 
 mod apis;
+mod domains;
 mod error;
+mod handling;
 mod ids;
 mod integrations;
 mod model;
@@ -19,6 +21,7 @@ mod routes;
 mod stages;
 mod state;
 mod table;
+mod who;
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,16 +32,20 @@ use tokio_util::task::TaskTracker;
 use types::Scope;
 
 pub use apis::Tagged;
+pub use domains::{Domain, Mapping};
 pub use error::HttpApiError;
+pub use handling::{BadHandling, Handling, IpRange};
 pub use ids::{ApiId, PartId, StageName};
 pub use model::{
     AccessLog, Api, ApiPatch, Deployment, FunctionTarget, Integration, IntegrationPatch,
     IntegrationTarget, MapTarget, ModelTarget, NewApi, NewIntegration, NewRoute, NewStage,
-    PayloadFormat, QuickCreate, Route, RoutePatch, RouteSettings, Snapshot, Stage, StagePatch,
+    PayloadFormat, QuickCreate, RedirectTarget, Route, RoutePatch, RouteSettings, RouteTarget,
+    SiteTarget, Snapshot, Stage, StagePatch,
 };
 pub use route_key::{BadRouteKey, PathTemplate, RouteKey};
 pub use state::{Entry, Served};
 pub use table::{Endpoint, Match};
+pub use who::{Authorization, Authorizer, AuthorizerKind, FunctionAuthorizer, JwtAuthorizer};
 
 use state::State;
 

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use types::{BadName, BucketName, FunctionName, ObjectKey, Qualifier, Timestamp};
 
+use super::handling::Handling;
 use super::ids::{ApiId, PartId, StageName};
 use super::route_key::RouteKey;
+use super::who::{Authorization, Authorizer};
 use crate::catalog::Cors;
 
 /// An API with everything that belongs to it.
@@ -32,6 +34,8 @@ pub struct Api {
     #[serde(default)]
     pub integrations: BTreeMap<PartId, Integration>,
     #[serde(default)]
+    pub authorizers: BTreeMap<PartId, Authorizer>,
+    #[serde(default)]
     pub stages: BTreeMap<StageName, Stage>,
     #[serde(default)]
     pub deployments: BTreeMap<PartId, Deployment>,
@@ -49,16 +53,20 @@ pub struct Route {
     /// Whether calls must bring an API key.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub key_required: bool,
+    #[serde(default, skip_serializing_if = "Authorization::is_open")]
+    pub authorization: Authorization,
     /// Made by creating the API with a target.
     #[serde(default)]
     pub managed: bool,
 }
 
 /// What serves requests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Integration {
     pub id: PartId,
     pub target: IntegrationTarget,
+    #[serde(default)]
+    pub handling: Handling,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,6 +81,9 @@ pub enum IntegrationTarget {
     Function(FunctionTarget),
     Map(MapTarget),
     Model(ModelTarget),
+    Redirect(RedirectTarget),
+    Site(SiteTarget),
+    Route(RouteTarget),
 }
 
 /// A function that gets requests as events.
@@ -130,6 +141,34 @@ impl ModelTarget {
     }
 }
 
+/// Another address. Variables of the path may stand in it: `/new/{id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedirectTarget {
+    pub location: String,
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+}
+
+/// Objects of a bucket, as pages: what the path's greedy variable says, below a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteTarget {
+    pub bucket: BucketName,
+    /// What keys begin with; empty, or with a slash at its end.
+    #[serde(default)]
+    pub prefix: String,
+    /// The page of a folder.
+    pub index: String,
+    /// The page where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Another route of the same API, by a path; variables of the path may stand in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteTarget {
+    pub path: String,
+}
+
 /// In which form a function sees requests and answers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PayloadFormat {
@@ -157,6 +196,7 @@ pub struct Deployment {
 pub struct Snapshot {
     pub routes: BTreeMap<PartId, Route>,
     pub integrations: BTreeMap<PartId, Integration>,
+    pub authorizers: BTreeMap<PartId, Authorizer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
 }
@@ -253,6 +293,7 @@ pub struct NewRoute {
     pub target: Option<PartId>,
     pub operation_name: Option<String>,
     pub key_required: bool,
+    pub authorization: Authorization,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -261,11 +302,13 @@ pub struct RoutePatch {
     pub target: Option<PartId>,
     pub operation_name: Option<String>,
     pub key_required: Option<bool>,
+    pub authorization: Option<Authorization>,
 }
 
 #[derive(Debug, Clone)]
 pub struct NewIntegration {
     pub target: IntegrationTarget,
+    pub handling: Handling,
     pub description: Option<String>,
     pub timeout_ms: Option<u32>,
 }

@@ -23,6 +23,7 @@ impl HttpApis {
                 target: new.target,
                 operation_name: new.operation_name,
                 key_required: new.key_required,
+                authorization: new.authorization,
                 managed: false,
             };
             api.routes.insert(route.id.clone(), route.clone());
@@ -49,6 +50,7 @@ impl HttpApis {
             }
             set_text(&mut route.operation_name, patch.operation_name);
             set(&mut route.key_required, patch.key_required);
+            set(&mut route.authorization, patch.authorization);
             api.routes.insert(id.clone(), route.clone());
             Ok(route)
         })

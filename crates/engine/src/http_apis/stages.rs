@@ -161,6 +161,7 @@ impl Api {
         Snapshot {
             routes: self.routes.clone(),
             integrations: self.integrations.clone(),
+            authorizers: self.authorizers.clone(),
             cors: self.cors.clone(),
         }
     }

@@ -8,17 +8,20 @@ use std::sync::Arc;
 
 use super::model::{Integration, Route, Snapshot};
 use super::route_key::{RouteKey, Segment};
+use super::who::{Authorization, Authorizer};
 
 /// A route and what serves it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Endpoint {
     pub route: Route,
     /// None: the route has no target, and whoever asks for it gets an error.
     pub integration: Option<Integration>,
+    /// Whom the route's authorization names.
+    pub authorizer: Option<Authorizer>,
 }
 
 /// What a request is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Match {
     pub endpoint: Arc<Endpoint>,
     /// What stands for the variables of the path, decoded.
@@ -41,6 +44,12 @@ impl Table {
             let endpoint = Arc::new(Endpoint {
                 route: route.clone(),
                 integration: integration.cloned(),
+                authorizer: match &route.authorization {
+                    Authorization::By { authorizer, .. } => {
+                        snapshot.authorizers.get(authorizer).cloned()
+                    }
+                    Authorization::Open | Authorization::Iam => None,
+                },
             });
             match &route.key {
                 RouteKey::Default => table.default = Some(endpoint),
@@ -158,6 +167,7 @@ mod tests {
                 target: None,
                 operation_name: None,
                 key_required: false,
+                authorization: Authorization::Open,
                 managed: false,
             };
             (id, route)

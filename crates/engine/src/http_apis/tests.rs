@@ -59,6 +59,7 @@ fn by_itself() -> StagePatch {
 async fn add(apis: &HttpApis, api: &ApiId, key: &str, name: &str) -> Result<Route, HttpApiError> {
     let new = NewIntegration {
         target: IntegrationTarget::Function(function(name)),
+        handling: Handling::default(),
         description: None,
         timeout_ms: None,
     };
@@ -68,6 +69,7 @@ async fn add(apis: &HttpApis, api: &ApiId, key: &str, name: &str) -> Result<Rout
         target: Some(integration.id),
         operation_name: None,
         key_required: false,
+        authorization: Authorization::Open,
     };
     apis.create_route(api, new).await
 }
@@ -81,6 +83,7 @@ fn served(apis: &HttpApis, api: &ApiId, method: &str, path: &str) -> Option<Stri
         IntegrationTarget::Function(target) => target.function.to_string(),
         IntegrationTarget::Map(target) => format!("map {}", target.function),
         IntegrationTarget::Model(target) => format!("model {}", target.key),
+        other => format!("{other:?}"),
     };
     Some(format!("{name} {}", stage.stage))
 }
@@ -228,6 +231,7 @@ async fn names_may_come_twice_and_keys_may_not() {
         target: Some(used),
         operation_name: None,
         key_required: false,
+        authorization: Authorization::Open,
     };
     let refused = apis.create_route(id, nowhere).await;
     assert!(matches!(refused, Err(HttpApiError::Invalid(_))));

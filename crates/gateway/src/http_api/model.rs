@@ -26,7 +26,7 @@ impl ApiRequest {
         let integration = self.found.endpoint.integration.as_ref()?;
         match &integration.target {
             IntegrationTarget::Model(model) => Some(model),
-            IntegrationTarget::Function(_) | IntegrationTarget::Map(_) => None,
+            _ => None,
         }
     }
 }
