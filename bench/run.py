@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("engine", "store", "map", "map_inline", "deploy", "models")
+SCRIPTS = ("engine", "store", "map", "map_inline", "deploy", "models", "gateway")
 
 
 def main():
