@@ -19,6 +19,7 @@ mod protocol;
 mod proxy;
 mod retry;
 mod tls;
+pub mod web;
 mod xml;
 
 pub use client::{Answer, Call, Client};

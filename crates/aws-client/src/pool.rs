@@ -108,7 +108,7 @@ impl TransportError {
 }
 
 /// How an endpoint is reached.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Road {
     /// A file of certificates to trust, if it is not the system's.
     pub bundle: Option<Arc<str>>,
