@@ -2,24 +2,35 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use aws_wire::error::respond;
 use aws_wire::{Body, body, form};
 use bytes::Bytes;
 use engine::api_keys::ApiKeys;
-use engine::http_apis::{HttpApis, MapTarget, ModelTarget};
+use engine::http_apis::{Entry, HttpApis, MapTarget, ModelTarget, Served};
 use engine::iam::Iam;
 use engine::usage::Usage;
 use http::{Method, Request, Response, StatusCode};
 use serde_json::Value;
 
 use crate::error::ApiError;
-use crate::{apis, deployments, integrations, keys, plans, routes, stages, tags};
+use crate::{
+    apis, authorizers, deployments, domains, exports, integrations, keys, plans, routes, stages,
+    tags,
+};
 
 /// What an operation answers: its status, and its members if it has any.
 pub(crate) type Answer = Result<(StatusCode, Value), ApiError>;
 
+/// Describes an API in a document of `OpenAPI`; None: its owner wants none. Only the
+/// gateway, which serves it, knows all that it answers.
+pub type Export = Arc<
+    dyn Fn(Arc<Entry>, Arc<Served>) -> Pin<Box<dyn Future<Output = Option<Bytes>> + Send>>
+        + Send
+        + Sync,
+>;
 /// Says what is wrong with the options of a map. Only the gateway, which serves maps,
 /// knows them.
 pub type MapCheck = fn(&MapTarget) -> Result<(), String>;
@@ -44,6 +55,7 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct ApigatewayApi {
     pub(crate) parts: Arc<Parts>,
+    export: Option<Export>,
 }
 
 impl fmt::Debug for ApigatewayApi {
@@ -56,6 +68,16 @@ impl ApigatewayApi {
     pub fn new(parts: Parts) -> Self {
         Self {
             parts: Arc::new(parts),
+            export: None,
+        }
+    }
+
+    /// Without it there are no exports.
+    #[must_use]
+    pub fn with_export(self, export: Export) -> Self {
+        Self {
+            export: Some(export),
+            ..self
         }
     }
 
@@ -81,6 +103,7 @@ impl ApigatewayApi {
         let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
         let call = Call {
             parts: &self.parts,
+            export: self.export.as_ref(),
             query: request.uri().query().unwrap_or_default(),
             body: request.body(),
         };
@@ -102,6 +125,13 @@ impl ApigatewayApi {
             ["v2", "apis", api, "integrations", rest @ ..] => {
                 integrations::operation(&call, method, api, rest).await
             }
+            ["v2", "apis", api, "exports", specification] if method == Method::GET => {
+                exports::operation(&call, api, specification).await
+            }
+            ["v2", "apis", api, "authorizers", rest @ ..] => {
+                authorizers::operation(&call, method, api, rest).await
+            }
+            ["v2", "domainnames", rest @ ..] => domains::operation(&call, method, rest).await,
             ["v2", "apis", api, "stages", rest @ ..] => {
                 stages::operation(&call, method, api, rest).await
             }
@@ -120,6 +150,7 @@ impl ApigatewayApi {
 /// One request, as far as its operation needs it.
 pub(crate) struct Call<'a> {
     pub parts: &'a Parts,
+    pub export: Option<&'a Export>,
     pub query: &'a str,
     pub body: &'a Bytes,
 }

@@ -57,7 +57,7 @@ impl ApiError {
             Self::Invalid(message) => bad(message),
             Self::Denied(message) => (StatusCode::FORBIDDEN, "AccessDeniedException", message),
             Self::Refused(error) => match &error {
-                HttpApiError::NotFound { .. } => (
+                HttpApiError::NotFound { .. } | HttpApiError::NoRoute(_) => (
                     StatusCode::NOT_FOUND,
                     "NotFoundException",
                     error.to_string(),

@@ -1,10 +1,10 @@
-//! Integrations on the wire: functions, and Squall's own, maps and models.
+//! Integrations on the wire: functions, and Squall's own, which `targets` reads. All of
+//! them have parameters of how their requests are handled.
 
 use std::collections::BTreeMap;
 
 use engine::http_apis::{
-    Handling, Integration, IntegrationPatch, IntegrationTarget, MapTarget, ModelTarget,
-    NewIntegration, PayloadFormat,
+    Handling, Integration, IntegrationPatch, IntegrationTarget, NewIntegration, PayloadFormat,
 };
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -14,17 +14,7 @@ use crate::api::{Answer, Call, not_built};
 use crate::error::ApiError;
 use crate::members::{api_id, check_description, part_id, required};
 use crate::paging;
-
-/// The subtype of integrations that map tables over a function. AWS has none of this
-/// name; there a function stands in its place.
-pub(crate) const MAP: &str = "Squall-Map";
-/// The subtype of integrations that answer with what a model predicts.
-pub(crate) const MODEL: &str = "Squall-Model";
-/// What of the parameters of a map is no option.
-const FUNCTION: &str = "function";
-const QUALIFIER: &str = "qualifier";
-/// What of the parameters of a model is no option.
-const OBJECT: &str = "model";
+use crate::targets::{self, Parameters, Subtype};
 
 const LEAST_TIMEOUT: u32 = 50;
 const MOST_TIMEOUT: u32 = 30_000;
@@ -40,7 +30,7 @@ struct Members {
     credentials_arn: Option<String>,
     description: Option<String>,
     payload_format_version: Option<String>,
-    request_parameters: Option<BTreeMap<String, String>>,
+    request_parameters: Option<Parameters>,
     response_parameters: Option<BTreeMap<String, Value>>,
     timeout_in_millis: Option<u32>,
 }
@@ -55,15 +45,6 @@ impl Members {
                 let shown: String = other.chars().take(50).collect();
                 return Err(ApiError::invalid(format!(
                     "Squall does not provide integrations of type {shown} yet: use AWS_PROXY."
-                )));
-            }
-        }
-        match self.integration_subtype.as_deref() {
-            None | Some(MAP | MODEL) => {}
-            Some(other) => {
-                let shown: String = other.chars().take(100).collect();
-                return Err(ApiError::invalid(format!(
-                    "Squall does not provide the subtype {shown}; it has {MAP} and {MODEL}."
                 )));
             }
         }
@@ -104,96 +85,68 @@ impl Members {
         }
     }
 
-    /// Parameters that change requests on their way to a function.
-    fn maps_requests(&self) -> bool {
-        let parameters = self.request_parameters.as_ref();
-        parameters.is_some_and(|parameters| !parameters.is_empty())
+    fn subtype(&self) -> Result<Option<Subtype>, ApiError> {
+        let subtype = self.integration_subtype.as_deref();
+        subtype.map(str::parse).transpose()
+    }
+
+    /// The parameters, and what of them says how requests are handled. As at AWS, an
+    /// empty text takes a parameter away.
+    fn parameters(&mut self) -> Result<Option<(Parameters, Handling)>, ApiError> {
+        let Some(mut parameters) = self.request_parameters.take() else {
+            return Ok(None);
+        };
+        let handling = Handling::take(&mut parameters);
+        let handling = handling.map_err(|error| ApiError::invalid(error.to_string()))?;
+        parameters.retain(|_, value| !value.is_empty());
+        Ok(Some((parameters, handling)))
     }
 }
 
-/// The map that parameters describe.
-fn read_map(call: &Call<'_>, parameters: BTreeMap<String, String>) -> Result<MapTarget, ApiError> {
-    let mut options = given(parameters);
-    let function = required(options.remove(FUNCTION), "requestParameters.function")?;
-    let (function, named) = call.named_function(&function)?;
-    let qualifier = options.remove(QUALIFIER).map(|text| text.parse());
-    let qualifier = qualifier
-        .transpose()
-        .map_err(|error: types::BadName| ApiError::invalid(error.to_string()))?;
-    let map = MapTarget {
-        function,
-        qualifier: qualifier.or(named),
-        options,
-    };
-    (call.parts.check_map)(&map).map_err(ApiError::Invalid)?;
-    Ok(map)
-}
-
-/// The model that parameters describe.
-fn read_model(
-    call: &Call<'_>,
-    parameters: BTreeMap<String, String>,
-) -> Result<ModelTarget, ApiError> {
-    let mut options = given(parameters);
-    let uri = required(options.remove(OBJECT), "requestParameters.model")?;
-    let at = ModelTarget::at(&uri).map_err(|error| {
-        ApiError::invalid(format!(
-            "requestParameters.model is s3://BUCKET/KEY: {error}"
-        ))
-    })?;
-    let model = ModelTarget { options, ..at };
-    (call.parts.check_model)(&model).map_err(ApiError::Invalid)?;
-    Ok(model)
-}
-
-/// As at AWS, an empty text takes a parameter away.
-fn given(parameters: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let parameters = parameters.into_iter();
-    parameters.filter(|(_, value)| !value.is_empty()).collect()
-}
-
 fn read_new(call: &Call<'_>) -> Result<NewIntegration, ApiError> {
-    let members: Members = call.members()?;
+    let mut members: Members = call.members()?;
     required(members.integration_type.as_deref(), "integrationType")?;
     members.check()?;
-    let payload = members.payload()?;
-    let parameters = |members: Members| members.request_parameters.unwrap_or_default();
-    let (description, timeout_ms) = (members.description.clone(), members.timeout_in_millis);
-    let target = match members.integration_subtype.as_deref() {
-        Some(MODEL) => IntegrationTarget::Model(read_model(call, parameters(members))?),
-        Some(_) => IntegrationTarget::Map(read_map(call, parameters(members))?),
-        None => {
-            if members.maps_requests() {
-                return Err(unmapped());
-            }
-            let uri = required(members.integration_uri, "integrationUri")?;
-            let payload = payload.unwrap_or(PayloadFormat::V1);
-            let role = members.credentials_arn;
-            IntegrationTarget::Function(call.function_target(uri, payload, role)?)
-        }
+    let (subtype, payload) = (members.subtype()?, members.payload()?);
+    let (parameters, handling) = members.parameters()?.unwrap_or_default();
+    let target = if let Some(subtype) = subtype {
+        targets::read(call, subtype, parameters)?
+    } else {
+        check_unmapped(&parameters)?;
+        let uri = required(members.integration_uri, "integrationUri")?;
+        let payload = payload.unwrap_or(PayloadFormat::V1);
+        let role = members.credentials_arn;
+        IntegrationTarget::Function(call.function_target(uri, payload, role)?)
     };
     Ok(NewIntegration {
         target,
-        handling: Handling::default(),
-        description,
-        timeout_ms,
+        handling,
+        description: members.description,
+        timeout_ms: members.timeout_in_millis,
     })
 }
 
+/// Parameters that are given take the place of all that were there, like those of a new
+/// integration.
 fn read_patch(call: &Call<'_>, there: &IntegrationTarget) -> Result<IntegrationPatch, ApiError> {
-    let members: Members = call.members()?;
+    let mut members: Members = call.members()?;
     members.check()?;
-    let payload = members.payload()?;
-    let (mut map, mut model) = (None, None);
-    match (there, members.request_parameters.clone()) {
-        (IntegrationTarget::Map(_), Some(parameters)) => map = Some(read_map(call, parameters)?),
-        (IntegrationTarget::Model(_), Some(parameters)) => {
-            model = Some(read_model(call, parameters)?);
+    let (subtype, payload) = (Subtype::of(there), members.payload()?);
+    if members
+        .subtype()?
+        .is_some_and(|given| Some(given) != subtype)
+    {
+        return Err(ApiError::invalid(
+            "An integration cannot become one of another kind; make a new one.",
+        ));
+    }
+    let (mut target, mut handling) = (None, None);
+    if let Some((parameters, handled)) = members.parameters()? {
+        handling = Some(handled);
+        match subtype {
+            Some(subtype) => target = Some(targets::read(call, subtype, parameters)?),
+            None => check_unmapped(&parameters)?,
         }
-        (IntegrationTarget::Function(_), Some(_)) if members.maps_requests() => {
-            return Err(unmapped());
-        }
-        _ => {}
     }
     let uri = members.integration_uri.map(|uri| {
         let (function, qualifier) = call.function(&uri)?;
@@ -203,15 +156,24 @@ fn read_patch(call: &Call<'_>, there: &IntegrationTarget) -> Result<IntegrationP
         uri: uri.transpose()?,
         payload,
         role: members.credentials_arn,
-        map,
-        model,
+        target,
+        handling,
         description: members.description,
         timeout_ms: members.timeout_in_millis,
     })
 }
 
-fn unmapped() -> ApiError {
-    ApiError::invalid("Squall does not provide the mapping of request parameters.")
+/// Parameters would change requests on their way to a function.
+fn check_unmapped(parameters: &Parameters) -> Result<(), ApiError> {
+    match parameters.keys().next() {
+        None => Ok(()),
+        Some(name) => {
+            let name: String = name.chars().take(60).collect();
+            Err(ApiError::invalid(format!(
+                "Squall does not provide the mapping of request parameters; {name} would be one."
+            )))
+        }
+    }
 }
 
 pub(crate) async fn operation(
@@ -260,32 +222,25 @@ fn show(integration: &Integration) -> Value {
         "integrationId": integration.id,
         "integrationType": "AWS_PROXY",
     });
-    match &integration.target {
-        IntegrationTarget::Function(target) => {
-            shown["integrationMethod"] = "POST".into();
-            shown["integrationUri"] = target.uri.as_str().into();
-            shown["payloadFormatVersion"] = json!(target.payload);
-            shown["timeoutInMillis"] = integration.timeout_ms.unwrap_or(MOST_TIMEOUT).into();
-            if let Some(role) = &target.role {
-                shown["credentialsArn"] = role.as_str().into();
-            }
+    let mut parameters = integration.handling.parameters();
+    if let IntegrationTarget::Function(target) = &integration.target {
+        shown["integrationMethod"] = "POST".into();
+        shown["integrationUri"] = target.uri.as_str().into();
+        shown["payloadFormatVersion"] = json!(target.payload);
+        shown["timeoutInMillis"] = integration.timeout_ms.unwrap_or(MOST_TIMEOUT).into();
+        if let Some(role) = &target.role {
+            shown["credentialsArn"] = role.as_str().into();
         }
-        IntegrationTarget::Map(map) => {
-            let mut parameters = map.options.clone();
-            parameters.insert(FUNCTION.to_owned(), map.function.to_string());
-            if let Some(qualifier) = &map.qualifier {
-                parameters.insert(QUALIFIER.to_owned(), qualifier.to_string());
-            }
-            show_own(&mut shown, MAP, &parameters, integration.timeout_ms);
+    } else if let Some(subtype) = Subtype::of(&integration.target) {
+        shown["integrationSubtype"] = subtype.name().into();
+        shown["payloadFormatVersion"] = "1.0".into();
+        parameters.extend(targets::parameters(&integration.target));
+        if let Some(millis) = integration.timeout_ms {
+            shown["timeoutInMillis"] = millis.into();
         }
-        IntegrationTarget::Model(model) => {
-            let mut parameters = model.options.clone();
-            parameters.insert(OBJECT.to_owned(), model.uri());
-            show_own(&mut shown, MODEL, &parameters, integration.timeout_ms);
-        }
-        IntegrationTarget::Redirect(_)
-        | IntegrationTarget::Site(_)
-        | IntegrationTarget::Route(_) => {}
+    }
+    if !parameters.is_empty() {
+        shown["requestParameters"] = json!(parameters);
     }
     if let Some(description) = &integration.description {
         shown["description"] = description.as_str().into();
@@ -294,19 +249,4 @@ fn show(integration: &Integration) -> Value {
         shown["apiGatewayManaged"] = true.into();
     }
     shown
-}
-
-/// An integration of Squall's own.
-fn show_own(
-    shown: &mut Value,
-    subtype: &str,
-    parameters: &BTreeMap<String, String>,
-    timeout_ms: Option<u32>,
-) {
-    shown["integrationSubtype"] = subtype.into();
-    shown["payloadFormatVersion"] = "1.0".into();
-    shown["requestParameters"] = json!(parameters);
-    if let Some(millis) = timeout_ms {
-        shown["timeoutInMillis"] = millis.into();
-    }
 }

@@ -11,10 +11,7 @@ use serde_json::{Value, json};
 use crate::api::{Answer, Call, not_built};
 use crate::error::ApiError;
 use crate::patch::{Patch, PatchOperation, bad_operation};
-
-/// The most that one answer has, and what it has where nothing is asked for.
-const PAGE: usize = 500;
-const FEW: usize = 25;
+use crate::position;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -114,41 +111,16 @@ async fn create(call: &Call<'_>) -> Answer {
 }
 
 fn list(call: &Call<'_>) -> Answer {
-    let most = match call.query("limit").next() {
-        None => FEW,
-        Some(text) => {
-            let most = text.parse::<usize>().ok().filter(|most| *most > 0);
-            let most = most.ok_or_else(|| ApiError::invalid("Invalid value for limit"))?;
-            most.min(PAGE)
-        }
-    };
     let named = call.query("name").next();
     let customer = call.query("customerId").next();
-    let after = call.query("position").next();
-    let all = call.keys().all();
-    let from = match &after {
-        None => 0,
-        // A key that is gone meanwhile must not hide those behind it for ever.
-        Some(id) => all
-            .iter()
-            .position(|key| key.id == *id)
-            .map_or(0, |at| at + 1),
-    };
-    let mut found = all[from..].iter().filter(|key| {
+    let mut all = call.keys().all();
+    all.retain(|key| {
         let of_name = named.as_ref().is_none_or(|name| key.name.starts_with(name));
-        of_name
-            && customer
-                .as_ref()
-                .is_none_or(|id| key.customer_id.as_ref() == Some(id))
+        let of_customer = |id: &String| key.customer_id.as_ref() == Some(id);
+        of_name && customer.as_ref().is_none_or(of_customer)
     });
-    let shown: Vec<_> = found.by_ref().take(most).collect();
-    let mut answer = json!({ "item": shown.iter().map(|key| show(key)).collect::<Vec<_>>() });
-    if found.next().is_some()
-        && let Some(last) = shown.last()
-    {
-        answer["position"] = last.id.as_str().into();
-    }
-    Ok((StatusCode::OK, answer))
+    let page = position::page(call, &all, |key| key.id.clone(), |key| show(key))?;
+    Ok((StatusCode::OK, page))
 }
 
 fn read(patch: Patch) -> Result<ApiKeyPatch, ApiError> {

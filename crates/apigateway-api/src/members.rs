@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::catalog::Cors;
-use engine::http_apis::{ApiId, FunctionTarget, PartId, PayloadFormat, StageName};
+use engine::http_apis::{ApiId, FunctionTarget, PartId, PayloadFormat, StageName, check_cors};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use types::{FunctionName, FunctionRef, Qualifier, Scope};
@@ -95,7 +95,7 @@ pub(crate) fn stage_name(text: &str) -> Result<StageName, ApiError> {
     })
 }
 
-fn no(what: &'static str, text: &str) -> ApiError {
+pub(crate) fn no(what: &'static str, text: &str) -> ApiError {
     let id = text.chars().take(100).collect();
     ApiError::Refused(engine::http_apis::HttpApiError::NotFound { what, id })
 }
@@ -152,28 +152,13 @@ pub(crate) struct CorsText {
 
 impl CorsText {
     pub fn read(self) -> Result<Cors, ApiError> {
-        let origins = self.allow_origins.as_deref().unwrap_or_default();
-        let everyone = origins.iter().any(|origin| origin == "*");
-        if everyone && self.allow_credentials == Some(true) {
-            return Err(ApiError::invalid(
-                "allowCredentials is not supported when allowOrigins is *",
-            ));
-        }
-        let odd = origins
-            .iter()
-            .find(|origin| *origin != "*" && !origin.contains("://"));
-        if let Some(origin) = odd {
-            return Err(ApiError::invalid(format!(
-                "Invalid format for origin {origin}: use *, or a form such as https://example.com"
-            )));
-        }
         let age = self.max_age.unwrap_or(0);
         if !(-1..=LONGEST_MAX_AGE).contains(&age) {
             return Err(ApiError::invalid(format!(
                 "maxAge is from -1 to {LONGEST_MAX_AGE}"
             )));
         }
-        Ok(Cors {
+        let cors = Cors {
             allow_credentials: self.allow_credentials,
             allow_headers: self.allow_headers,
             allow_methods: self.allow_methods,
@@ -181,7 +166,9 @@ impl CorsText {
             expose_headers: self.expose_headers,
             // -1 says what 0 says: nothing is to be remembered.
             max_age: self.max_age.map(|age| u32::try_from(age).unwrap_or(0)),
-        })
+        };
+        check_cors(&cors).map_err(ApiError::Invalid)?;
+        Ok(cors)
     }
 
     pub fn show(cors: &Cors) -> Self {

@@ -36,9 +36,10 @@ impl ApigatewayApi {
         asker.ask(&action, &resource, &context)?;
 
         let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
-        // Who gives an integration a role, a function to map over or a model must be
-        // allowed to use them: through the gateway it would else reach what it may not.
-        if let Some(role) = body["credentialsArn"].as_str() {
+        // Who gives an integration a role, a function to map over, a model or a site must
+        // be allowed to use them: through the gateway it would else reach what it may not.
+        let roles = ["credentialsArn", "authorizerCredentialsArn"];
+        for role in roles.iter().filter_map(|name| body[name].as_str()) {
             let context = context.clone().with("iam:PassedToService", SERVICE);
             asker.ask("iam:PassRole", role, &context)?;
         }
@@ -50,6 +51,11 @@ impl ApigatewayApi {
         let model = body["requestParameters"]["model"].as_str();
         if let Some(model) = model.and_then(|uri| ModelTarget::at(uri).ok()) {
             let arn = format!("arn:aws:s3:::{}/{}", model.bucket, model.key);
+            asker.ask("s3:GetObject", &arn, &context)?;
+        }
+        if let Some(bucket) = body["requestParameters"]["bucket"].as_str() {
+            let prefix = body["requestParameters"]["prefix"].as_str();
+            let arn = format!("arn:aws:s3:::{bucket}/{}*", prefix.unwrap_or_default());
             asker.ask("s3:GetObject", &arn, &context)?;
         }
         Ok(())

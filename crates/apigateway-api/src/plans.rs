@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::usage::{NewPlan, Period, Plan, Quota, Reading, Throttle, day_of};
+use engine::usage::{NewPlan, Period, Plan, PlanError, Quota, Reading, Throttle, day_of};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -13,6 +13,7 @@ use crate::api::{Answer, Call, not_built};
 use crate::error::ApiError;
 use crate::members::required;
 use crate::patch::{Patch, PatchOperation, bad_operation};
+use crate::position;
 
 /// Of one question about usage, as at AWS.
 const MOST_DAYS: i64 = 366;
@@ -35,8 +36,9 @@ struct Members {
 struct ApiStage {
     api_id: Option<String>,
     stage: Option<String>,
+    /// By path and method, as in `/pets/GET`.
     #[serde(default)]
-    throttle: Map<String, Value>,
+    throttle: BTreeMap<String, ThrottleMembers>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -44,6 +46,16 @@ struct ApiStage {
 struct ThrottleMembers {
     burst_limit: Option<u32>,
     rate_limit: Option<f64>,
+}
+
+impl ThrottleMembers {
+    fn read(self) -> Result<Throttle, ApiError> {
+        let (rate, burst) = (self.rate_limit, self.burst_limit);
+        Ok(Throttle {
+            rate: rate.ok_or_else(|| ApiError::invalid("throttle needs rateLimit"))?,
+            burst: burst.ok_or_else(|| ApiError::invalid("throttle needs burstLimit"))?,
+        })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,27 +82,27 @@ pub(crate) async fn operation(call: &Call<'_>, method: &Method, rest: &[&str]) -
         }
         (&Method::GET, []) => {
             let of_key = call.query("keyId").next();
-            let plans = usage.plans();
-            let plans = plans
-                .iter()
-                .filter(|plan| of_key.as_ref().is_none_or(|key| plan.keys.contains(key)));
-            let shown: Vec<Value> = plans.map(|plan| show(plan)).collect();
-            Ok((StatusCode::OK, json!({ "item": shown })))
+            let mut plans = usage.plans();
+            plans.retain(|plan| of_key.as_ref().is_none_or(|key| plan.keys.contains(key)));
+            let page = position::page(call, &plans, |plan| plan.id.clone(), |plan| show(plan))?;
+            Ok((StatusCode::OK, page))
         }
         (&Method::GET, [id]) => Ok((StatusCode::OK, show(&*usage.plan(id)?))),
         (&Method::PATCH, [id]) => {
             let patch: Patch = call.members()?;
             let patch = patch.patch_operations;
             let mut bad = None;
-            let changed = usage
-                .change_plan(id, |plan| {
-                    // What the whole comes to is judged, not each step.
-                    bad = patch
-                        .into_iter()
-                        .find_map(|operation| apply(plan, &operation).err());
-                    Ok(())
-                })
-                .await;
+            let apply = |plan: &mut Plan| {
+                // What the whole comes to is judged, not each step; of steps that cannot
+                // all be done, none is.
+                let mut steps = patch.iter();
+                bad = steps.find_map(|operation| apply(plan, operation).err());
+                match bad {
+                    None => Ok(()),
+                    Some(_) => Err(PlanError::Invalid(String::new())),
+                }
+            };
+            let changed = usage.change_plan(id, apply).await;
             if let Some(bad) = bad {
                 return Err(bad);
             }
@@ -100,6 +112,7 @@ pub(crate) async fn operation(call: &Call<'_>, method: &Method, rest: &[&str]) -
             usage.delete_plan(id).await?;
             Ok((StatusCode::ACCEPTED, json!({})))
         }
+        (&Method::PATCH, [id, "keys", key, "usage"]) => grant(call, id, key).await,
         (_, [id, "keys", rest @ ..]) => keys(call, method, id, rest).await,
         (&Method::GET, [id, "usage"]) => used(call, id).await,
         _ => not_built(method, "/usageplans"),
@@ -120,13 +133,24 @@ async fn keys(call: &Call<'_>, method: &Method, plan: &str, rest: &[&str]) -> An
             Ok((StatusCode::CREATED, show_key(call, &key)))
         }
         (&Method::GET, []) => {
-            let plan = usage.plan(plan)?;
-            let shown: Vec<Value> = plan.keys.iter().map(|key| show_key(call, key)).collect();
-            Ok((StatusCode::OK, json!({ "item": shown })))
+            let named = call.query("name").next().unwrap_or_default();
+            let mut shown: Vec<Value> = vec![];
+            for key in &usage.plan(plan)?.keys {
+                let key = show_key(call, key);
+                let name = key["name"].as_str().unwrap_or_default();
+                if name.starts_with(&named) {
+                    shown.push(key);
+                }
+            }
+            let id = |key: &Value| key["id"].as_str().unwrap_or_default().to_owned();
+            Ok((
+                StatusCode::OK,
+                position::page(call, &shown, id, Value::clone)?,
+            ))
         }
         (&Method::GET, [key]) => {
             if !usage.plan(plan)?.keys.contains(*key) {
-                return Err(engine::usage::PlanError::NoKey.into());
+                return Err(PlanError::NoKey.into());
             }
             Ok((StatusCode::OK, show_key(call, key)))
         }
@@ -159,8 +183,10 @@ async fn used(call: &Call<'_>, id: &str) -> Answer {
         let began = plan
             .quota
             .map_or(first, |quota| quota.period.days(from.1).first);
-        let readings = call.usage().of_key(Some(id), key, began, last).await?;
-        items.insert(key.clone(), days(&plan, &readings, first, last));
+        let usage = call.usage();
+        let readings = usage.of_key(Some(id), key, began, last).await?;
+        let left = |day| usage.allowed_on(&plan, key, day);
+        items.insert(key.clone(), days(&plan, &readings, first, last, left));
     }
     Ok((
         StatusCode::OK,
@@ -168,7 +194,47 @@ async fn used(call: &Call<'_>, id: &str) -> Answer {
     ))
 }
 
-fn days(plan: &Plan, readings: &[Reading], first: i64, last: i64) -> Value {
+/// What a key may still call in the period of now, whatever it has called, until it ends.
+async fn grant(call: &Call<'_>, id: &str, key: &str) -> Answer {
+    let patch: Patch = call.members()?;
+    let now = Timestamp::now();
+    for operation in &patch.patch_operations {
+        let PatchOperation { op, path, value } = operation;
+        let bad = || bad_operation(operation, "replace /remaining with a number");
+        let remaining = value.parse::<u64>().map_err(|_| bad())?;
+        if (op.as_str(), path.as_str()) != ("replace", "/remaining") {
+            return Err(bad());
+        }
+        call.usage().set_remaining(id, key, remaining, now).await?;
+    }
+    let usage = call.usage();
+    let plan = usage.plan(id)?;
+    let today = day_of(now);
+    let began = plan
+        .quota
+        .map_or(today, |quota| quota.period.days(now).first);
+    let readings = usage.of_key(Some(id), key, began, today).await?;
+    let left = |day| usage.allowed_on(&plan, key, day);
+    let date = now.rfc3339().chars().take(10).collect::<String>();
+    Ok((
+        StatusCode::OK,
+        json!({
+            "usagePlanId": id,
+            "startDate": date,
+            "endDate": date,
+            "values": { key: days(&plan, &readings, today, today, left) },
+        }),
+    ))
+}
+
+/// For each day how many calls there were, and how many were left.
+fn days(
+    plan: &Plan,
+    readings: &[Reading],
+    first: i64,
+    last: i64,
+    allowed: impl Fn(Timestamp) -> Option<u64>,
+) -> Value {
     let requests: BTreeMap<i64, u64> = readings
         .iter()
         .map(|reading| (reading.day, reading.amounts.requests))
@@ -179,7 +245,7 @@ fn days(plan: &Plan, readings: &[Reading], first: i64, last: i64) -> Value {
             let now = Timestamp(day * 86_400_000);
             let began = quota.period.days(now).first;
             let used: u64 = (began..=day).map(|day| on(&day)).sum();
-            Plan::allowed(quota, plan.created, now).saturating_sub(used)
+            allowed(now).unwrap_or(0).saturating_sub(used)
         });
         json!([on(&day), left.unwrap_or(0)])
     };
@@ -198,22 +264,20 @@ fn date(call: &Call<'_>, name: &str) -> Result<(String, Timestamp), ApiError> {
 
 fn new(members: Members) -> Result<NewPlan, ApiError> {
     let mut stages = vec![];
+    let mut methods = BTreeMap::new();
     for stage in members.api_stages {
-        if !stage.throttle.is_empty() {
-            return Err(ApiError::invalid(
-                "Squall does not provide throttles of single methods: give the plan one",
-            ));
-        }
         let api = required(stage.api_id, "apiId")?;
-        stages.push(format!("{api}/{}", required(stage.stage, "stage")?));
+        let name = format!("{api}/{}", required(stage.stage, "stage")?);
+        let mut of_stage = BTreeMap::new();
+        for (method, throttle) in stage.throttle {
+            of_stage.insert(method, throttle.read()?);
+        }
+        if !of_stage.is_empty() {
+            methods.insert(name.clone(), of_stage);
+        }
+        stages.push(name);
     }
-    let throttle = members.throttle.map(|throttle| {
-        let rate = throttle.rate_limit;
-        let rate = rate.ok_or_else(|| ApiError::invalid("throttle needs rateLimit"))?;
-        let burst = throttle.burst_limit;
-        let burst = burst.ok_or_else(|| ApiError::invalid("throttle needs burstLimit"))?;
-        Ok::<_, ApiError>(Throttle { rate, burst })
-    });
+    let throttle = members.throttle.map(|throttle| throttle.read());
     let quota = members.quota.map(|quota| {
         let limit = quota.limit;
         let period = quota.period;
@@ -228,6 +292,7 @@ fn new(members: Members) -> Result<NewPlan, ApiError> {
         name: required(members.name, "name")?,
         description: members.description,
         stages,
+        methods,
         throttle: throttle.transpose()?,
         quota: quota.transpose()?,
         tags: members.tags,
@@ -249,6 +314,7 @@ fn apply(plan: &mut Plan, operation: &PatchOperation) -> Result<(), ApiError> {
                 plan.stages.insert(stage);
             } else if op == "remove" {
                 plan.stages.remove(&stage);
+                plan.methods.remove(&stage);
             } else {
                 return Err(bad());
             }
@@ -271,9 +337,56 @@ fn apply(plan: &mut Plan, operation: &PatchOperation) -> Result<(), ApiError> {
             let period = serde_json::from_value(value.as_str().into());
             quota(plan).period = period.map_err(|_| bad())?;
         }
-        _ => return Err(bad()),
+        path => match path.strip_prefix("/apiStages/") {
+            Some(below) => of_stage(plan, op, below, value).ok_or_else(bad)?,
+            None => return Err(bad()),
+        },
     }
     Ok(())
+}
+
+/// Throttles of single methods: `API:STAGE/throttle/PATH/METHOD/rateLimit`, where the
+/// path may be written with `~1` for its slashes, as in a JSON pointer.
+fn of_stage(plan: &mut Plan, op: &str, below: &str, value: &str) -> Option<()> {
+    let (stage, below) = below.split_once('/')?;
+    let stage = stage.replacen(':', "/", 1);
+    let below = below.strip_prefix("throttle")?;
+    if below.is_empty() && op == "remove" {
+        plan.methods.remove(&stage);
+        return Some(());
+    }
+    let (below, what) = match below.rsplit_once('/') {
+        Some((below, what @ ("rateLimit" | "burstLimit"))) => (below, Some(what)),
+        _ => (below, None),
+    };
+    let method = below
+        .strip_prefix('/')?
+        .replace("~1", "/")
+        .replace("~0", "~");
+    let method = match method.starts_with(['/', '$']) {
+        true => method,
+        false => format!("/{method}"),
+    };
+    let methods = plan.methods.entry(stage.clone()).or_default();
+    match (op, what) {
+        ("remove", _) => drop(methods.remove(&method)),
+        ("add" | "replace", Some(what)) => {
+            let throttle = methods.entry(method).or_insert(Throttle {
+                rate: 1.0,
+                burst: 1,
+            });
+            if what == "rateLimit" {
+                throttle.rate = value.parse().ok()?;
+            } else {
+                throttle.burst = value.parse().ok()?;
+            }
+        }
+        _ => return None,
+    }
+    if methods.is_empty() {
+        plan.methods.remove(&stage);
+    }
+    Some(())
 }
 
 fn quota(plan: &mut Plan) -> &mut Quota {
@@ -286,8 +399,15 @@ fn quota(plan: &mut Plan) -> &mut Quota {
 
 fn show(plan: &Plan) -> Value {
     let stages = plan.stages.iter().filter_map(|stage| {
-        let (api, stage) = stage.split_once('/')?;
-        Some(json!({ "apiId": api, "stage": stage }))
+        let (api, name) = stage.split_once('/')?;
+        let mut shown = json!({ "apiId": api, "stage": name });
+        if let Some(methods) = plan.methods.get(stage) {
+            let methods = methods.iter();
+            shown["throttle"] = methods
+                .map(|(method, throttle)| (method.clone(), show_throttle(*throttle)))
+                .collect();
+        }
+        Some(shown)
     });
     let mut shown = json!({
         "id": plan.id,
@@ -297,8 +417,8 @@ fn show(plan: &Plan) -> Value {
     if !plan.description.is_empty() {
         shown["description"] = plan.description.as_str().into();
     }
-    if let Some(Throttle { rate, burst }) = plan.throttle {
-        shown["throttle"] = json!({ "rateLimit": rate, "burstLimit": burst });
+    if let Some(throttle) = plan.throttle {
+        shown["throttle"] = show_throttle(throttle);
     }
     if let Some(quota) = plan.quota {
         shown["quota"] = json!(quota);
@@ -307,6 +427,10 @@ fn show(plan: &Plan) -> Value {
         shown["tags"] = json!(plan.tags);
     }
     shown
+}
+
+fn show_throttle(Throttle { rate, burst }: Throttle) -> Value {
+    json!({ "rateLimit": rate, "burstLimit": burst })
 }
 
 fn show_key(call: &Call<'_>, id: &str) -> Value {

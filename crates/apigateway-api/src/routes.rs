@@ -1,8 +1,12 @@
 //! Routes on the wire. Unlike AWS's, routes of HTTP APIs may ask for API keys here.
 
-use engine::http_apis::{Authorization, NewRoute, PartId, Route, RoutePatch};
+use std::collections::BTreeMap;
+
+use engine::http_apis::{
+    Api, Authorization, AuthorizationPatch, AuthorizationType, NewRoute, PartId, Route, RoutePatch,
+};
 use http::{Method, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::api::{Answer, Call, not_built};
@@ -11,6 +15,8 @@ use crate::error::ApiError;
 use crate::members::{api_id, check_length, part_id, required};
 use crate::paging;
 
+const MOST_SCOPES: usize = 10;
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Members {
@@ -18,21 +24,87 @@ struct Members {
     target: Option<String>,
     operation_name: Option<String>,
     api_key_required: Option<bool>,
-    authorization_type: Option<String>,
+    authorization_type: Option<AuthorizationName>,
     authorizer_id: Option<String>,
+    authorization_scopes: Option<Vec<String>>,
+    model_selection_expression: Option<String>,
+    request_models: Option<BTreeMap<String, Value>>,
+    request_parameters: Option<BTreeMap<String, Value>>,
+    route_response_selection_expression: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum AuthorizationName {
+    None,
+    AwsIam,
+    Jwt,
+    Custom,
+}
+
+impl From<AuthorizationName> for AuthorizationType {
+    fn from(name: AuthorizationName) -> Self {
+        match name {
+            AuthorizationName::None => Self::None,
+            AuthorizationName::AwsIam => Self::AwsIam,
+            AuthorizationName::Jwt => Self::Jwt,
+            AuthorizationName::Custom => Self::Custom,
+        }
+    }
+}
+
+impl From<AuthorizationType> for AuthorizationName {
+    fn from(kind: AuthorizationType) -> Self {
+        match kind {
+            AuthorizationType::None => Self::None,
+            AuthorizationType::AwsIam => Self::AwsIam,
+            AuthorizationType::Jwt => Self::Jwt,
+            AuthorizationType::Custom => Self::Custom,
+        }
+    }
 }
 
 impl Members {
-    /// What would let nobody in, or only some, must not be passed over.
+    /// What would change requests must not be passed over.
     fn check(&self) -> Result<(), ApiError> {
         check_length("operationName", self.operation_name.as_ref(), 1, 64)?;
-        let open = matches!(self.authorization_type.as_deref(), None | Some("NONE"));
-        if !open || self.authorizer_id.is_some() {
+        let models = self.request_models.iter().chain(&self.request_parameters);
+        let texts = [
+            &self.model_selection_expression,
+            &self.route_response_selection_expression,
+        ];
+        let mut texts = texts.into_iter().flatten();
+        if models.flatten().next().is_some() || texts.any(|text| !text.is_empty()) {
             return Err(ApiError::invalid(
-                "Squall does not provide authorization of routes yet: authorizationType is NONE.",
+                "Models, request parameters and selection expressions of routes are not supported for HTTP APIs",
             ));
         }
         Ok(())
+    }
+
+    fn authorization(&self) -> Result<AuthorizationPatch, ApiError> {
+        let scopes = self.authorization_scopes.as_ref();
+        if scopes.is_some_and(|scopes| scopes.len() > MOST_SCOPES) {
+            return Err(ApiError::invalid(format!(
+                "A route has at most {MOST_SCOPES} authorization scopes"
+            )));
+        }
+        for scope in scopes.into_iter().flatten() {
+            check_length("a scope", Some(scope), 1, 64)?;
+            if !scope.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(ApiError::invalid("A scope is plain text without spaces"));
+            }
+        }
+        // An empty id takes away what was there.
+        let authorizer = self.authorizer_id.as_ref().map(|id| match id.as_str() {
+            "" => Ok(None),
+            id => part_id("Authorizer", id).map(Some),
+        });
+        Ok(AuthorizationPatch {
+            kind: self.authorization_type.map(AuthorizationType::from),
+            authorizer: authorizer.transpose()?,
+            scopes: self.authorization_scopes.clone(),
+        })
     }
 
     fn target(&self) -> Result<Option<PartId>, ApiError> {
@@ -60,42 +132,42 @@ pub(crate) async fn operation(
         (&Method::GET, []) => {
             let entry = apis.api(&api)?;
             let routes = entry.api.routes.values();
-            let shown = routes.map(|route| (route.id.to_string(), show(route)));
+            let shown = routes.map(|route| (route.id.to_string(), show(&entry.api, route)));
             Ok((StatusCode::OK, paging::page(call, shown)?))
         }
         (&Method::POST, []) => {
             let members: Members = call.members()?;
             members.check()?;
-            let target = members.target()?;
+            let (target, authorization) = (members.target()?, members.authorization()?);
             let new = NewRoute {
                 key: read_key(&required(members.route_key, "routeKey")?)?,
                 target,
                 operation_name: members.operation_name,
                 key_required: members.api_key_required == Some(true),
-                authorization: Authorization::Open,
+                authorization,
             };
             let route = apis.create_route(&api, new).await?;
-            Ok((StatusCode::CREATED, show(&route)))
+            Ok((StatusCode::CREATED, show(&apis.api(&api)?.api, &route)))
         }
         (&Method::GET, [id]) => {
             let entry = apis.api(&api)?;
             let route = entry.api.route(&part_id("Route", id)?)?;
-            Ok((StatusCode::OK, show(route)))
+            Ok((StatusCode::OK, show(&entry.api, route)))
         }
         (&Method::PATCH, [id]) => {
             let members: Members = call.members()?;
             members.check()?;
-            let target = members.target()?;
+            let (target, authorization) = (members.target()?, members.authorization()?);
             let patch = RoutePatch {
                 key: members.route_key.as_deref().map(read_key).transpose()?,
                 target,
                 operation_name: members.operation_name,
                 key_required: members.api_key_required,
-                authorization: None,
+                authorization,
             };
             let id = part_id("Route", id)?;
             let route = apis.update_route(&api, &id, patch).await?;
-            Ok((StatusCode::OK, show(&route)))
+            Ok((StatusCode::OK, show(&apis.api(&api)?.api, &route)))
         }
         (&Method::DELETE, [id]) => {
             apis.delete_route(&api, &part_id("Route", id)?).await?;
@@ -105,13 +177,19 @@ pub(crate) async fn operation(
     }
 }
 
-fn show(route: &Route) -> Value {
+fn show(api: &Api, route: &Route) -> Value {
     let mut shown = json!({
         "apiKeyRequired": route.key_required,
-        "authorizationType": "NONE",
+        "authorizationType": AuthorizationName::from(api.authorization_type(&route.authorization)),
         "routeId": route.id,
         "routeKey": route.key,
     });
+    if let Authorization::By { authorizer, scopes } = &route.authorization {
+        shown["authorizerId"] = json!(authorizer);
+        if !scopes.is_empty() {
+            shown["authorizationScopes"] = json!(scopes);
+        }
+    }
     if let Some(target) = &route.target {
         shown["target"] = format!("integrations/{target}").into();
     }

@@ -49,6 +49,10 @@ impl Members {
                 "deploymentId cannot be set for a stage that deploys automatically",
             ));
         }
+        let settings = self.route_settings.iter().flatten().map(|(_, own)| own);
+        for settings in settings.chain(&self.default_route_settings) {
+            check_settings(settings)?;
+        }
         let deployment = self.deployment_id.as_deref();
         let deployment = deployment.map(|id| part_id("Deployment", id)).transpose()?;
         Ok(StagePatch {
@@ -61,6 +65,24 @@ impl Members {
             access_log: self.access_log_settings,
         })
     }
+}
+
+fn check_settings(settings: &RouteSettings) -> Result<(), ApiError> {
+    let level = settings.logging_level.as_deref();
+    let logs = level.is_some_and(|level| level != "OFF");
+    if logs || settings.data_trace_enabled == Some(true) {
+        return Err(ApiError::invalid(
+            "Execution logs are not supported on protocolType HTTP",
+        ));
+    }
+    let rate = settings.throttling_rate_limit.unwrap_or(0.0);
+    let burst = settings.throttling_burst_limit.unwrap_or(0);
+    if !(rate.is_finite() && rate >= 0.0 && (0..=i64::from(i32::MAX)).contains(&burst)) {
+        return Err(ApiError::invalid(
+            "throttlingRateLimit and throttlingBurstLimit are numbers from 0 on",
+        ));
+    }
+    Ok(())
 }
 
 pub(crate) async fn operation(
@@ -101,6 +123,20 @@ pub(crate) async fn operation(
             let patch = members.patch()?;
             let stage = apis.update_stage(&api, &stage_name(name)?, patch).await?;
             Ok((StatusCode::OK, show(&stage)))
+        }
+        (&Method::DELETE, [name, "accesslogsettings"]) => {
+            apis.delete_access_log(&api, &stage_name(name)?).await?;
+            Ok((StatusCode::NO_CONTENT, Value::Null))
+        }
+        // Some clients leave the slashes of a route's key as they are.
+        (&Method::DELETE, [name, "routesettings", key @ ..]) if !key.is_empty() => {
+            let (name, key) = (stage_name(name)?, key.join("/"));
+            apis.delete_route_settings(&api, &name, &key).await?;
+            Ok((StatusCode::NO_CONTENT, Value::Null))
+        }
+        (&Method::DELETE, [name, "cache", "authorizers"]) => {
+            apis.renew_stage(&api, &stage_name(name)?).await?;
+            Ok((StatusCode::NO_CONTENT, Value::Null))
         }
         (&Method::DELETE, [name]) => {
             apis.delete_stage(&api, &stage_name(name)?).await?;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::{Answer, Call, not_built};
+use crate::domains::domain_name;
 use crate::error::ApiError;
 use crate::members::{api_id, check_tags, stage_name};
 
@@ -39,7 +40,8 @@ pub(crate) async fn operation(call: &Call<'_>, method: &Method, arn: &str) -> An
     }
 }
 
-/// `arn:aws:apigateway:REGION::/apis/ID`, or the same with `/stages/NAME` at its end.
+/// `arn:aws:apigateway:REGION::/apis/ID`, or the same with `/stages/NAME` at its end, or
+/// `/domainnames/NAME`.
 fn resource(call: &Call<'_>, arn: &str) -> Result<Tagged, ApiError> {
     let own = format!("arn:aws:apigateway:{}::", call.apis().scope().region);
     let path = arn.strip_prefix(&own).unwrap_or_default();
@@ -47,6 +49,7 @@ fn resource(call: &Call<'_>, arn: &str) -> Result<Tagged, ApiError> {
     match parts.as_slice() {
         ["", "apis", api] => Ok(Tagged::Api(api_id(api)?)),
         ["", "apis", api, "stages", stage] => Ok(Tagged::Stage(api_id(api)?, stage_name(stage)?)),
+        ["", "domainnames", name] => Ok(Tagged::Domain(domain_name(name)?)),
         _ => {
             let shown: String = arn.chars().take(200).collect();
             Err(ApiError::invalid(format!("Invalid resource ARN {shown}")))

@@ -1,13 +1,17 @@
 //! Requests as clients send them, straight into the service over a real store. What is
 //! served of it is tested through the gateway, with boto3, in `tests/`.
 
+mod domains;
+mod targets;
+mod who;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_wire::sigv4::{Identity, Principal};
 use bytes::Bytes;
 use engine::api_keys::ApiKeys;
-use engine::http_apis::{HttpApis, MapTarget, ModelTarget};
+use engine::http_apis::{Entry, HttpApis, MapTarget, ModelTarget, Served};
 use engine::iam::{Iam, NewRole};
 use engine::usage::Usage;
 use http::{Method, Request};
@@ -264,8 +268,10 @@ async fn what_would_be_passed_over_is_refused() {
     };
     let route = || json!({ "routeKey": "GET /" });
     for (path, body) in [
-        (routes, with(route(), "authorizationType", json!("AWS_IAM"))),
         (routes, with(route(), "authorizerId", json!("abc"))),
+        (routes, with(route(), "authorizationScopes", json!(["a"]))),
+        (routes, with(route(), "authorizationType", json!("COGNITO"))),
+        (routes, with(route(), "requestModels", json!({ "a": "b" }))),
         (
             integrations,
             with(proxy(FUNCTION), "connectionType", json!("VPC_LINK")),
@@ -294,7 +300,7 @@ async fn what_would_be_passed_over_is_refused() {
         let refused = service.refused(Method::POST, path, body.clone()).await;
         assert_eq!(refused, (400, "BadRequestException".to_owned()), "{body}");
     }
-    for path in ["/v2/apis/shop/authorizers", "/v2/domainnames", "/restapis"] {
+    for path in ["/v2/vpclinks", "/v2/apis/shop/models", "/restapis"] {
         let (status, code) = service.refused(Method::GET, path, Value::Null).await;
         assert_eq!((status, code.as_str()), (400, "UnknownOperationException"));
     }
@@ -349,6 +355,13 @@ async fn a_role_is_held_to_its_policies() {
         "integrationSubtype": "Squall-Model",
         "requestParameters": { "model": "s3://secret/m.rds" },
     });
+    let site = json!({
+        "integrationType": "AWS_PROXY",
+        "integrationSubtype": "Squall-Site",
+        "requestParameters": { "bucket": "secret", "prefix": "web/" },
+    });
+    let mut asking = who::function_authorizer("a");
+    asking["authorizerCredentialsArn"] = "arn:aws:iam::123456789012:role/other".into();
     for (method, path, body) in [
         (Method::GET, "/v2/apis", Value::Null),
         (Method::DELETE, "/v2/apis/shop", Value::Null),
@@ -357,8 +370,85 @@ async fn a_role_is_held_to_its_policies() {
         (Method::POST, "/v2/apis/shop/integrations", passed),
         (Method::POST, "/v2/apis/shop/integrations", mapped),
         (Method::POST, "/v2/apis/shop/integrations", predicted),
+        (Method::POST, "/v2/apis/shop/integrations", site.clone()),
+        (Method::POST, "/v2/apis/shop/authorizers", asking),
+        (
+            Method::POST,
+            "/v2/domainnames",
+            json!({ "domainName": "a.example.com" }),
+        ),
     ] {
         let refused = service.refused(method, path, body).await;
         assert_eq!(refused, (403, "AccessDeniedException".to_owned()), "{path}");
     }
+    // Who may read all of a site's folder may show it.
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Action": "s3:GetObject",
+            "Resource": "arn:aws:s3:::secret/web/*",
+        }],
+    });
+    let put = service.iam.put_role_policy("r", "s", policy.to_string());
+    put.await.unwrap();
+    service
+        .post("/v2/apis/shop/integrations", site.clone())
+        .await;
+    let mut above = site;
+    above["requestParameters"]["prefix"] = "".into();
+    let refused = service.refused(Method::POST, "/v2/apis/shop/integrations", above);
+    assert_eq!(refused.await, (403, "AccessDeniedException".to_owned()));
+}
+
+#[tokio::test]
+async fn an_api_is_described_by_who_serves_it() {
+    let mut service = service();
+    service.shop().await;
+    let path = |query: &str| format!("/v2/apis/shop/exports/OAS30?{query}");
+    let json = path("outputType=JSON");
+    let (status, code) = service.refused(Method::GET, &json, Value::Null).await;
+    assert_eq!((status, code.as_str()), (400, "UnknownOperationException"));
+
+    let export = |entry: Arc<Entry>, served: Arc<Served>| {
+        let routes: Vec<String> = served
+            .endpoints()
+            .map(|endpoint| endpoint.route.key.to_string())
+            .collect();
+        let document = json!({ "api": entry.api.id, "stage": served.stage, "routes": routes });
+        let document = served.has_docs.then(|| Bytes::from(document.to_string()));
+        let answer: std::pin::Pin<Box<dyn Future<Output = _> + Send>> =
+            Box::pin(async { document });
+        answer
+    };
+    service.api = service.api.clone().with_export(Arc::new(export));
+    let route = json!({ "routeKey": "GET /a" });
+    service.post("/v2/apis/shop/routes", route).await;
+    let dev = json!({ "stageName": "dev" });
+    service.post("/v2/apis/shop/stages", dev).await;
+    // What is not deployed anywhere is described all the same, unless a stage is named.
+    let expected = json!({ "api": "shop", "stage": "$default", "routes": ["GET /a"] });
+    assert_eq!(service.get(&json).await, expected);
+    let of_stage = path("outputType=JSON&stageName=dev");
+    let missing = (404, "NotFoundException".to_owned());
+    assert_eq!(
+        service.refused(Method::GET, &of_stage, Value::Null).await,
+        missing
+    );
+    let deployed = json!({ "stageName": "dev" });
+    service.post("/v2/apis/shop/deployments", deployed).await;
+    let expected = json!({ "api": "shop", "stage": "dev", "routes": ["GET /a"] });
+    assert_eq!(service.get(&of_stage).await, expected);
+    for query in ["", "outputType=YAML"] {
+        let refused = service
+            .refused(Method::GET, &path(query), Value::Null)
+            .await;
+        assert_eq!(refused, (400, "BadRequestException".to_owned()));
+    }
+    let tags = "/v2/tags/arn%3Aaws%3Aapigateway%3Aus-east-1%3A%3A%2Fapis%2Fshop";
+    service
+        .post(tags, json!({ "tags": { "squall:docs": "off" } }))
+        .await;
+    let refused = service.refused(Method::GET, &json, Value::Null).await;
+    assert_eq!(refused, (400, "BadRequestException".to_owned()));
 }

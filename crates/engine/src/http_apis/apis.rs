@@ -7,7 +7,7 @@ use types::Timestamp;
 
 use super::error::HttpApiError;
 use super::handling::Handling;
-use super::ids::{ApiId, PartId, StageName};
+use super::ids::{ApiId, DomainName, PartId, StageName};
 use super::integrations::new_integration;
 use super::model::{
     Api, ApiPatch, FunctionTarget, IntegrationTarget, NewApi, NewIntegration, QuickCreate, Route,
@@ -27,6 +27,7 @@ const MOST_TAGS: usize = 50;
 pub enum Tagged {
     Api(ApiId),
     Stage(ApiId, StageName),
+    Domain(DomainName),
 }
 
 impl HttpApis {
@@ -37,6 +38,11 @@ impl HttpApis {
 
     /// An API that a request is for.
     pub fn find(&self, id: &ApiId) -> Option<Arc<Entry>> {
+        self.named(id.as_str())
+    }
+
+    /// The same by what a request says, whether that is an id or not.
+    pub fn named(&self, id: &str) -> Option<Arc<Entry>> {
         self.state.read().get(id).cloned()
     }
 
@@ -52,7 +58,7 @@ impl HttpApis {
             if state.count() >= MOST_APIS {
                 return Err(too_many("APIs", MOST_APIS));
             }
-            let readable = ApiId::of_name(&new.name).filter(|id| state.get(id).is_none());
+            let readable = ApiId::of_name(&new.name).filter(|id| state.get(id.as_str()).is_none());
             let id = match readable {
                 Some(id) => id,
                 None => ApiId::random()?,
@@ -116,6 +122,7 @@ impl HttpApis {
     /// Deletes an API with everything that belongs to it.
     pub async fn delete_api(&self, id: &ApiId) -> Result<(), HttpApiError> {
         self.change(|state| {
+            state.check_unmapped(id, None)?;
             if state.remove(id) {
                 Ok(())
             } else {
@@ -133,6 +140,7 @@ impl HttpApis {
                 let stage = entry.api.stage(stage)?;
                 Ok(stage.tags.clone())
             }
+            Tagged::Domain(name) => Ok(self.domain_named(name.as_str())?.tags.clone()),
         }
     }
 
@@ -162,12 +170,22 @@ impl HttpApis {
         of: &Tagged,
         change: impl FnOnce(&mut BTreeMap<String, String>) -> Result<(), HttpApiError>,
     ) -> Result<(), HttpApiError> {
-        let (Tagged::Api(id) | Tagged::Stage(id, _)) = of;
-        self.change_api(id, Deploys::Not, |api| match of {
-            Tagged::Api(_) => change(&mut api.tags),
-            Tagged::Stage(_, stage) => change(&mut api.stage_mut(stage)?.tags),
-        })
-        .await
+        match of {
+            Tagged::Api(id) => {
+                self.change_api(id, Deploys::Not, |api| change(&mut api.tags))
+                    .await
+            }
+            Tagged::Stage(id, stage) => {
+                self.change_api(id, Deploys::Not, |api| {
+                    change(&mut api.stage_mut(stage)?.tags)
+                })
+                .await
+            }
+            Tagged::Domain(name) => {
+                self.change_domain(name.as_str(), |_, domain| change(&mut domain.tags))
+                    .await
+            }
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use store::StoreError;
 pub enum HttpApiError {
     #[error("Invalid {what} identifier specified {id}")]
     NotFound { what: &'static str, id: String },
+    #[error("Unable to find Route by key {0} within the provided RouteSettings")]
+    NoRoute(String),
     #[error("{0}")]
     Conflict(String),
     #[error("{0}")]

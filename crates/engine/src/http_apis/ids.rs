@@ -1,5 +1,6 @@
 //! Ids of APIs and their parts, and names of stages. Each has one way in, `FromStr`.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -23,6 +24,13 @@ macro_rules! id {
 
         impl $name {
             pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        // So that maps by ids can be asked with what a client sent.
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
                 &self.0
             }
         }
@@ -90,6 +98,27 @@ id!(
                 && text
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)))
+    }
+);
+
+id!(
+    /// A host name of an account's own, or `*.` and the name below which it stands.
+    DomainName,
+    "a host name in lower case, such as api.example.com or *.example.com",
+    |text| {
+        let name = text.strip_prefix("*.").unwrap_or(text);
+        let label = |label: &str| {
+            (1..=LABEL).contains(&label.len())
+                && label.bytes().all(|byte| is_plain(byte) || byte == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        let last = name.rsplit('.').next().unwrap_or_default();
+        text.len() <= 253
+            && name.split('.').all(label)
+            // Neither an address nor the name under which everything else is served.
+            && !last.bytes().all(|byte| byte.is_ascii_digit())
+            && name != "localhost"
     }
 );
 

@@ -1,5 +1,7 @@
 //! What clients do with integrations.
 
+use std::mem::discriminant;
+
 use super::apis::{set, set_text, too_many};
 use super::error::HttpApiError;
 use super::ids::{ApiId, PartId};
@@ -37,6 +39,11 @@ impl HttpApis {
         self.change_api(api, Deploys::ByItself, |api| {
             let mut integration = api.integration(id)?.clone();
             integration.apply(patch)?;
+            let mut routes = api.routes.values();
+            let mut routes = routes
+                .by_ref()
+                .filter(|route| route.target.as_ref() == Some(id));
+            routes.try_for_each(|route| integration.target.check_variables(&route.key))?;
             api.integrations.insert(id.clone(), integration.clone());
             Ok(integration)
         })
@@ -69,44 +76,21 @@ impl Api {
 
 impl Integration {
     fn apply(&mut self, patch: IntegrationPatch) -> Result<(), HttpApiError> {
-        match &mut self.target {
-            IntegrationTarget::Function(function) => {
-                if patch.map.is_some() || patch.model.is_some() {
-                    return Err(other_kind());
-                }
+        match (&mut self.target, patch.target) {
+            (IntegrationTarget::Function(function), None) => {
                 function.apply(patch.uri, patch.payload, patch.role);
             }
-            IntegrationTarget::Map(map) => {
-                if patch.is_of_function() || patch.model.is_some() {
-                    return Err(other_kind());
-                }
-                set(map, patch.map);
-            }
-            IntegrationTarget::Model(model) => {
-                if patch.is_of_function() || patch.map.is_some() {
-                    return Err(other_kind());
-                }
-                set(model, patch.model);
-            }
-            IntegrationTarget::Redirect(_)
-            | IntegrationTarget::Site(_)
-            | IntegrationTarget::Route(_) => {
-                if patch.is_of_function() || patch.map.is_some() || patch.model.is_some() {
-                    return Err(other_kind());
-                }
-            }
+            _ if patch.uri.is_some() || patch.role.is_some() => return Err(other_kind()),
+            (_, None) => {}
+            (there, Some(new)) if discriminant(there) == discriminant(&new) => *there = new,
+            _ => return Err(other_kind()),
         }
+        set(&mut self.handling, patch.handling);
         set_text(&mut self.description, patch.description);
         if patch.timeout_ms.is_some() {
             self.timeout_ms = patch.timeout_ms;
         }
         Ok(())
-    }
-}
-
-impl IntegrationPatch {
-    fn is_of_function(&self) -> bool {
-        self.uri.is_some() || self.role.is_some()
     }
 }
 

@@ -10,17 +10,22 @@
 //! or has not happened. It is committed first and visible afterwards.
 
 mod apis;
+mod authorizers;
+mod cors;
 mod domains;
 mod error;
 mod handling;
 mod ids;
 mod integrations;
+mod ip_range;
 mod model;
 mod route_key;
 mod routes;
 mod stages;
 mod state;
 mod table;
+mod targets;
+mod throttle;
 mod who;
 
 use std::fmt;
@@ -32,19 +37,23 @@ use tokio_util::task::TaskTracker;
 use types::Scope;
 
 pub use apis::Tagged;
-pub use domains::{Domain, Mapping};
+pub use authorizers::AuthorizationType;
+pub use cors::check_cors;
+pub use domains::{Domain, Mapping, MappingPatch, NewDomain, NewMapping};
 pub use error::HttpApiError;
-pub use handling::{BadHandling, Handling, IpRange};
-pub use ids::{ApiId, PartId, StageName};
+pub use handling::{BadHandling, Handling};
+pub use ids::{ApiId, BadId, DomainName, PartId, StageName};
+pub use ip_range::{BadIpRange, IpRange};
 pub use model::{
-    AccessLog, Api, ApiPatch, Deployment, FunctionTarget, Integration, IntegrationPatch,
-    IntegrationTarget, MapTarget, ModelTarget, NewApi, NewIntegration, NewRoute, NewStage,
-    PayloadFormat, QuickCreate, RedirectTarget, Route, RoutePatch, RouteSettings, RouteTarget,
-    SiteTarget, Snapshot, Stage, StagePatch,
+    AccessLog, Api, ApiPatch, AuthorizationPatch, Deployment, FunctionTarget, Integration,
+    IntegrationPatch, IntegrationTarget, MapTarget, ModelTarget, NewApi, NewAuthorizer,
+    NewIntegration, NewRoute, NewStage, PayloadFormat, QuickCreate, RedirectTarget, Route,
+    RoutePatch, RouteSettings, RouteTarget, SiteTarget, Snapshot, Stage, StagePatch,
 };
 pub use route_key::{BadRouteKey, PathTemplate, RouteKey};
 pub use state::{Entry, Served};
 pub use table::{Endpoint, Match};
+pub use throttle::Throttle;
 pub use who::{Authorization, Authorizer, AuthorizerKind, FunctionAuthorizer, JwtAuthorizer};
 
 use state::State;
@@ -80,6 +89,14 @@ impl HttpApis {
                 }
                 // One that a later version wrote must not keep the engine down.
                 Err(error) => tracing::error!(%key, %error, "a stored HTTP API cannot be read"),
+            }
+        }
+        for (key, body) in store.documents().load(state::DOMAINS)? {
+            match serde_json::from_slice(&body) {
+                Ok(domain) => {
+                    state.put_domain(domain);
+                }
+                Err(error) => tracing::error!(%key, %error, "a stored domain cannot be read"),
             }
         }
         // These came from the store; they need not go back.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use types::{BadName, BucketName, FunctionName, ObjectKey, Qualifier, Timestamp};
 
+use super::authorizers::AuthorizationType;
 use super::handling::Handling;
 use super::ids::{ApiId, PartId, StageName};
 use super::route_key::RouteKey;
-use super::who::{Authorization, Authorizer};
+use super::who::{Authorization, Authorizer, AuthorizerKind};
 use crate::catalog::Cors;
 
 /// An API with everything that belongs to it.
@@ -229,7 +230,8 @@ pub struct Stage {
     pub managed: bool,
 }
 
-/// How often a route may be called, and what is noted of it. Kept for the client.
+/// How often a route may be called, and what is noted of it; the latter is kept for the
+/// client.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RouteSettings {
@@ -293,7 +295,22 @@ pub struct NewRoute {
     pub target: Option<PartId>,
     pub operation_name: Option<String>,
     pub key_required: bool,
-    pub authorization: Authorization,
+    pub authorization: AuthorizationPatch,
+}
+
+#[derive(Debug, Clone)]
+pub struct NewAuthorizer {
+    pub name: String,
+    pub kind: AuthorizerKind,
+}
+
+/// Who may call a route, in the members that AWS has for it.
+#[derive(Debug, Clone, Default)]
+pub struct AuthorizationPatch {
+    pub kind: Option<AuthorizationType>,
+    /// `Some(None)` takes away what was there.
+    pub authorizer: Option<Option<PartId>>,
+    pub scopes: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -302,7 +319,7 @@ pub struct RoutePatch {
     pub target: Option<PartId>,
     pub operation_name: Option<String>,
     pub key_required: Option<bool>,
-    pub authorization: Option<Authorization>,
+    pub authorization: AuthorizationPatch,
 }
 
 #[derive(Debug, Clone)]
@@ -320,8 +337,9 @@ pub struct IntegrationPatch {
     pub uri: Option<(String, FunctionName, Option<Qualifier>)>,
     pub payload: Option<PayloadFormat>,
     pub role: Option<String>,
-    pub map: Option<MapTarget>,
-    pub model: Option<ModelTarget>,
+    /// Something else of Squall's own, of the same kind.
+    pub target: Option<IntegrationTarget>,
+    pub handling: Option<Handling>,
     pub description: Option<String>,
     pub timeout_ms: Option<u32>,
 }
@@ -333,6 +351,7 @@ pub struct NewStage {
     pub rest: StagePatch,
 }
 
+/// What is not named stays, also among variables and settings of routes.
 #[derive(Debug, Clone, Default)]
 pub struct StagePatch {
     pub description: Option<String>,

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// The longest path of a key.
 const LONGEST: usize = 512;
-const METHODS: [Method; 7] = [
+/// Those of routes, sorted.
+pub(super) const METHODS: [Method; 7] = [
     Method::DELETE,
     Method::GET,
     Method::HEAD,
@@ -126,6 +127,15 @@ impl PathTemplate {
     pub fn before_greedy(&self) -> Option<usize> {
         let (last, before) = self.segments.split_last()?;
         matches!(last, Segment::Greedy(_)).then_some(before.len())
+    }
+
+    pub(super) fn has_variables(&self) -> bool {
+        self.segments.iter().any(|segment| segment.rank() > 0)
+    }
+
+    /// The names of its variables.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(Segment::name)
     }
 
     pub(super) fn segments(&self) -> &[Segment] {

@@ -5,6 +5,7 @@ use super::error::HttpApiError;
 use super::ids::{ApiId, PartId};
 use super::model::{Api, NewRoute, Route, RoutePatch};
 use super::route_key::RouteKey;
+use super::who::Authorization;
 use super::{Deploys, HttpApis};
 
 const MOST_ROUTES: usize = 300;
@@ -16,14 +17,15 @@ impl HttpApis {
                 return Err(too_many("routes", MOST_ROUTES));
             }
             api.check_key(&new.key, None)?;
-            api.check_target(new.target.as_ref())?;
+            api.check_target(new.target.as_ref(), &new.key)?;
+            let authorization = api.authorization(&Authorization::Open, new.authorization)?;
             let route = Route {
                 id: PartId::random()?,
                 key: new.key,
                 target: new.target,
                 operation_name: new.operation_name,
                 key_required: new.key_required,
-                authorization: new.authorization,
+                authorization,
                 managed: false,
             };
             api.routes.insert(route.id.clone(), route.clone());
@@ -43,14 +45,14 @@ impl HttpApis {
             if let Some(key) = &patch.key {
                 api.check_key(key, Some(id))?;
             }
-            api.check_target(patch.target.as_ref())?;
             set(&mut route.key, patch.key);
             if patch.target.is_some() {
                 route.target = patch.target;
             }
+            api.check_target(route.target.as_ref(), &route.key)?;
             set_text(&mut route.operation_name, patch.operation_name);
             set(&mut route.key_required, patch.key_required);
-            set(&mut route.authorization, patch.authorization);
+            route.authorization = api.authorization(&route.authorization, patch.authorization)?;
             api.routes.insert(id.clone(), route.clone());
             Ok(route)
         })
@@ -88,13 +90,13 @@ impl Api {
         Ok(())
     }
 
-    fn check_target(&self, target: Option<&PartId>) -> Result<(), HttpApiError> {
-        match target {
-            Some(id) if !self.integrations.contains_key(id) => {
-                let message = format!("Invalid Integration identifier specified {id}");
-                Err(HttpApiError::Invalid(message))
-            }
-            _ => Ok(()),
-        }
+    fn check_target(&self, target: Option<&PartId>, key: &RouteKey) -> Result<(), HttpApiError> {
+        let Some(id) = target else {
+            return Ok(());
+        };
+        let integration = self.integrations.get(id).ok_or_else(|| {
+            HttpApiError::invalid(format!("Invalid Integration identifier specified {id}"))
+        })?;
+        integration.target.check_variables(key)
     }
 }

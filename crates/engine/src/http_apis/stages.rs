@@ -29,6 +29,7 @@ impl HttpApis {
                 return Err(too_many("stages", MOST_STAGES));
             }
             api.check_deployment(new.rest.deployment.as_ref())?;
+            api.check_settings(&new.rest)?;
             let name = new.name.clone();
             let stage = Stage::new(new.name, new.tags, new.rest);
             let deploys = stage.deploys_by_itself;
@@ -49,6 +50,7 @@ impl HttpApis {
     ) -> Result<Stage, HttpApiError> {
         self.change_api(api, Deploys::Not, |api| {
             api.check_deployment(patch.deployment.as_ref())?;
+            api.check_settings(&patch)?;
             let stage = api.stage_mut(name)?;
             let before = stage.deploys_by_itself;
             stage.apply(patch);
@@ -61,10 +63,60 @@ impl HttpApis {
         .await
     }
 
-    pub async fn delete_stage(&self, api: &ApiId, name: &StageName) -> Result<(), HttpApiError> {
+    /// What is said of the route itself; what is said of all routes stays.
+    pub async fn delete_route_settings(
+        &self,
+        api: &ApiId,
+        name: &StageName,
+        key: &str,
+    ) -> Result<(), HttpApiError> {
+        self.change_stage(api, name, |stage| match stage.route_settings.remove(key) {
+            Some(_) => Ok(()),
+            None => Err(no_route(key)),
+        })
+        .await
+    }
+
+    pub async fn delete_access_log(
+        &self,
+        api: &ApiId,
+        name: &StageName,
+    ) -> Result<(), HttpApiError> {
+        self.change_stage(api, name, |stage| {
+            stage.access_log = None;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Serves a stage anew, so that nothing is left of what was kept while it was served
+    /// until now: answers of authorizers, for one.
+    pub async fn renew_stage(&self, api: &ApiId, name: &StageName) -> Result<(), HttpApiError> {
+        self.change_stage(api, name, |_| Ok(())).await
+    }
+
+    async fn change_stage(
+        &self,
+        api: &ApiId,
+        name: &StageName,
+        change: impl FnOnce(&mut Stage) -> Result<(), HttpApiError>,
+    ) -> Result<(), HttpApiError> {
         self.change_api(api, Deploys::Not, |api| {
+            let stage = api.stage_mut(name)?;
+            change(stage)?;
+            stage.updated = Timestamp::now();
+            Ok(())
+        })
+        .await
+    }
+
+    pub async fn delete_stage(&self, api: &ApiId, name: &StageName) -> Result<(), HttpApiError> {
+        self.change(|state| {
+            state.check_unmapped(api, Some(name))?;
+            let mut api = state.copy(api)?;
             api.stage(name)?;
             api.stages.remove(name);
+            state.put(api);
             Ok(())
         })
         .await
@@ -150,6 +202,19 @@ impl Api {
         id.map_or(Ok(()), |id| self.deployment(id).map(drop))
     }
 
+    /// Refuses settings that no route would have.
+    fn check_settings(&self, patch: &StagePatch) -> Result<(), HttpApiError> {
+        let there = |key: &str| {
+            let mut routes = self.routes.values();
+            routes.any(|route| route.key.to_string() == key)
+        };
+        let mut keys = patch.route_settings.iter().flatten().map(|(key, _)| key);
+        match keys.find(|key| !there(key)) {
+            None => Ok(()),
+            Some(key) => Err(no_route(key)),
+        }
+    }
+
     /// Whether a stage has this deployment.
     fn serves(&self, id: &PartId) -> bool {
         let mut stages = self.stages.values();
@@ -230,8 +295,11 @@ impl Stage {
     fn apply(&mut self, patch: StagePatch) {
         set_text(&mut self.description, patch.description);
         set(&mut self.deploys_by_itself, patch.deploys_by_itself);
-        set(&mut self.variables, patch.variables);
-        set(&mut self.route_settings, patch.route_settings);
+        // An empty text takes away what was there.
+        self.variables.extend(patch.variables.unwrap_or_default());
+        self.variables.retain(|_, value| !value.is_empty());
+        let settings = patch.route_settings.unwrap_or_default();
+        self.route_settings.extend(settings);
         if patch.deployment.is_some() {
             self.deployment = patch.deployment;
         }
@@ -242,6 +310,10 @@ impl Stage {
             self.access_log = patch.access_log;
         }
     }
+}
+
+fn no_route(key: &str) -> HttpApiError {
+    HttpApiError::NoRoute(key.chars().take(100).collect())
 }
 
 fn no_deployment(id: &PartId) -> HttpApiError {

@@ -1,6 +1,8 @@
 //! HTTP APIs against a real store: what is refused, what is served when, what is there
 //! after a restart.
 
+mod hosts;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -69,7 +71,7 @@ async fn add(apis: &HttpApis, api: &ApiId, key: &str, name: &str) -> Result<Rout
         target: Some(integration.id),
         operation_name: None,
         key_required: false,
-        authorization: Authorization::Open,
+        authorization: AuthorizationPatch::default(),
     };
     apis.create_route(api, new).await
 }
@@ -231,7 +233,7 @@ async fn names_may_come_twice_and_keys_may_not() {
         target: Some(used),
         operation_name: None,
         key_required: false,
-        authorization: Authorization::Open,
+        authorization: AuthorizationPatch::default(),
     };
     let refused = apis.create_route(id, nowhere).await;
     assert!(matches!(refused, Err(HttpApiError::Invalid(_))));
