@@ -49,6 +49,7 @@ pub use objects::{
 pub use packages::{Packages, UnpackError, UnpackLimits, Unpacked};
 pub use records::{Record, Records, Usage};
 pub use store::{Durability, Store};
+pub use writer::Commits;
 
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,7 @@ use crate::meters::Meters;
 use crate::objects::{Objects, Shelf};
 use crate::packages::Packages;
 use crate::records::{Pruner, Records};
-use crate::writer::Writer;
+use crate::writer::{Commits, Writer};
 
 /// What an acknowledged write has survived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -107,6 +107,11 @@ impl Store {
     /// Where it is, as an absolute path.
     pub fn dir(&self) -> &Path {
         self.root.dir()
+    }
+
+    /// What writing to the database has taken so far.
+    pub fn commits(&self) -> Commits {
+        self.writer.commits()
     }
 
     pub fn documents(&self) -> &Documents {

@@ -2,8 +2,9 @@
 //! transaction, commits, and only then answers: one sync for many writes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -63,6 +64,15 @@ pub(crate) struct Writer {
     mailbox: Mailbox<Write>,
     room: Semaphore,
     thread: Mutex<Option<JoinHandle<()>>>,
+    commits: AtomicU64,
+    commit_micros: AtomicU64,
+}
+
+/// How often was committed, and how long that took in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Commits {
+    pub count: u64,
+    pub micros: u64,
 }
 
 impl Writer {
@@ -76,6 +86,8 @@ impl Writer {
             mailbox: Mailbox::new(BATCH),
             room: Semaphore::new(QUEUE),
             thread: Mutex::new(None),
+            commits: AtomicU64::new(0),
+            commit_micros: AtomicU64::new(0),
         });
         let desk = Desk {
             connection,
@@ -127,6 +139,13 @@ impl Writer {
             .map_err(|_| StoreError::Closed)
     }
 
+    pub(crate) fn commits(&self) -> Commits {
+        Commits {
+            count: self.commits.load(Ordering::Relaxed),
+            micros: self.commit_micros.load(Ordering::Relaxed),
+        }
+    }
+
     /// Writes what waits, and ends.
     pub(crate) async fn close(&self) {
         self.stop_intake();
@@ -166,7 +185,11 @@ fn run(writer: &Writer, mut desk: Desk) {
     let _abandon = Abandon(writer);
     while let Some(batch) = writer.mailbox.take(LINGER, None) {
         writer.room.add_permits(batch.len());
+        let begun = Instant::now();
         desk.write(batch);
+        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        writer.commits.fetch_add(1, Ordering::Relaxed);
+        writer.commit_micros.fetch_add(micros, Ordering::Relaxed);
     }
     desk.finish();
 }

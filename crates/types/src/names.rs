@@ -251,6 +251,10 @@ impl RequestId {
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4())
     }
+
+    pub fn bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
 }
 
 impl FromStr for RequestId {

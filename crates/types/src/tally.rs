@@ -9,6 +9,7 @@ pub struct Tally {
     memory_ms: AtomicU64,
     invocations: AtomicU64,
     rows: AtomicU64,
+    bytes_in: AtomicU64,
     late: Option<Late>,
 }
 
@@ -39,6 +40,8 @@ pub struct Tallied {
     pub memory_ms: u64,
     pub invocations: u64,
     pub rows: u64,
+    /// Of the request's body, as it came.
+    pub bytes_in: u64,
 }
 
 impl Tally {
@@ -49,6 +52,7 @@ impl Tally {
             memory_ms: AtomicU64::new(0),
             invocations: AtomicU64::new(0),
             rows: AtomicU64::new(0),
+            bytes_in: AtomicU64::new(0),
             late: Some(Box::new(late)),
         }
     }
@@ -64,12 +68,18 @@ impl Tally {
         self.rows.fetch_add(rows, Ordering::Relaxed);
     }
 
+    /// What was read of the body, whatever its head says of its length.
+    pub fn add_bytes_in(&self, bytes: usize) {
+        self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     /// What has come together since the last time that this was asked.
     pub fn take(&self) -> Tallied {
         Tallied {
             memory_ms: self.memory_ms.swap(0, Ordering::Relaxed),
             invocations: self.invocations.swap(0, Ordering::Relaxed),
             rows: self.rows.swap(0, Ordering::Relaxed),
+            bytes_in: self.bytes_in.swap(0, Ordering::Relaxed),
         }
     }
 }

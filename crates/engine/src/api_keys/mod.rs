@@ -14,7 +14,7 @@ use store::{Store, StoreError};
 use types::{Scope, Timestamp};
 
 pub use error::{ApiKeyError, NotLetIn};
-pub use model::{ApiKey, ApiKeyPatch, EXPIRES, NewApiKey, ROUTES, Secret};
+pub use model::{ApiKey, ApiKeyPatch, EXPIRES, NewApiKey, OWNER, ROUTES, Secret};
 
 use crate::book::{Book, Draft};
 pub(crate) use model::random_id;

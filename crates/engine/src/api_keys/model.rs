@@ -14,6 +14,11 @@ pub const EXPIRES: &str = "squall:expires";
 /// Paths of routes that a key is for, with blanks between; a tag like the one above.
 pub const ROUTES: &str = "squall:routes";
 
+/// Whose key it is, where several are one caller's: what belongs to the caller of one
+/// belongs to that of all. A tag like those above; a key that replaces another has it.
+pub const OWNER: &str = "squall:owner";
+const LONGEST_OWNER: usize = 64;
+
 /// AWS's own bounds.
 const SHORTEST_VALUE: usize = 20;
 const LONGEST_VALUE: usize = 128;
@@ -147,6 +152,11 @@ impl ApiKey {
         }
     }
 
+    /// To whom belongs what is made with it, such as jobs.
+    pub fn owner(&self) -> &str {
+        self.tags.get(OWNER).unwrap_or(&self.id)
+    }
+
     /// A text that is no moment is one that is over: a key must not live longer because
     /// of a mistake.
     pub fn expires(&self) -> Option<Timestamp> {
@@ -183,6 +193,14 @@ pub(super) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ApiKeyEr
         return Err(ApiKeyError::Invalid(format!(
             "the tag {EXPIRES} is no moment such as 2027-01-31T00:00:00Z"
         )));
+    }
+    if let Some(owner) = tags.get(OWNER) {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
+        if !(1..=LONGEST_OWNER).contains(&owner.len()) || !owner.bytes().all(plain) {
+            return Err(ApiKeyError::Invalid(format!(
+                "the tag {OWNER} is not 1 to {LONGEST_OWNER} letters, digits and -_.@"
+            )));
+        }
     }
     for (name, value) in tags {
         check_text(name, value)?;
@@ -232,6 +250,22 @@ mod tests {
         assert!(!format!("{one:?}").contains(one.text()));
         assert!(Secret::new("x".repeat(19)).is_err());
         assert!(Secret::new(format!("{} ", "x".repeat(30))).is_err());
+    }
+
+    #[test]
+    fn what_belongs_to_a_key_belongs_to_the_one_that_replaces_it() {
+        let tags = BTreeMap::from([(OWNER.to_owned(), "a".to_owned())]);
+        check_tags(&tags).unwrap();
+        let newer = ApiKey {
+            id: "b".to_owned(),
+            tags,
+            ..key()
+        };
+        assert_eq!((key().owner(), newer.owner()), ("a", "a"));
+        for odd in ["", "a b", "a/b", &"x".repeat(65)] {
+            let tags = BTreeMap::from([(OWNER.to_owned(), odd.to_owned())]);
+            assert!(check_tags(&tags).is_err(), "{odd:?}");
+        }
     }
 
     #[test]

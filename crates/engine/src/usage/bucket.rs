@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use super::model::Throttle;
 
+/// One caller's, or one route's.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub struct Bucket {
     tokens: f64,
     /// By a clock that never jumps.
     seen: Instant,

@@ -4,12 +4,13 @@
 //!
 //! Reading order: [`model`] is what a plan says, `period` the calendar of quotas, `bucket`
 //! the throttle, `plans` what clients do; [`Usage::admit`] and [`Usage::settle`] are the
-//! two passes.
+//! two passes. `grant` is what a key gets beside its plan.
 //!
 //! Prices, users and credit can stand on it: the meters are what is paid for.
 
 mod bucket;
 mod error;
+mod grant;
 mod model;
 mod period;
 mod plans;
@@ -24,16 +25,18 @@ use parking_lot::Mutex;
 use store::Store;
 use types::{Scope, Timestamp};
 
+pub use bucket::Bucket;
 pub use error::{NotServed, PlanError};
-pub use model::{NewPlan, Plan, Quota, Throttle};
+pub use model::{Called, NewPlan, Plan, Quota, Throttle};
 pub use period::{Days, Period, day_of};
 pub use store::{Amounts, Reading, StoreError};
 
 use crate::api_keys::{ApiKey, ApiKeys};
 use crate::book::Book;
-use bucket::Bucket;
+use grant::Grant;
 
 const KIND: &str = "usage-plan";
+const GRANTS: &str = "usage-grant";
 /// Of keys that are in no plan.
 const NO_PLAN: &str = "-";
 /// Buckets of keys that have not called for long are full, and need not be kept.
@@ -48,6 +51,9 @@ pub struct Usage {
     keys: Arc<ApiKeys>,
     store: Arc<Store>,
     plans: Book<Plan>,
+    /// By meter.
+    grants: Book<Grant>,
+    /// By meter, and by meter and method.
     buckets: Mutex<HashMap<Arc<str>, Bucket>>,
     counters: Mutex<Counters>,
     /// Held while a counter is read from the meters, so that it is read once.
@@ -59,7 +65,27 @@ pub struct Usage {
 pub struct Pass {
     /// `PLAN/KEY`
     meter: Arc<str>,
+    /// On which the call was let in. It counts as one of that day, whenever it ends: a
+    /// quota that is read again after a restart must find what it had let in.
+    day: i64,
     pub quota: Option<QuotaState>,
+}
+
+impl Pass {
+    /// By what name it is counted what the call uses; work that goes on after the answer
+    /// is counted by it with [`Usage::count`].
+    pub fn meter(&self) -> &Arc<str> {
+        &self.meter
+    }
+}
+
+/// How much of its quota a key has used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyQuota {
+    pub plan: String,
+    pub key: String,
+    pub used: u64,
+    pub limit: u64,
 }
 
 /// How much is left.
@@ -84,6 +110,7 @@ impl Usage {
     pub fn open(store: Arc<Store>, scope: Scope, keys: Arc<ApiKeys>) -> Result<Self, StoreError> {
         Ok(Self {
             plans: Book::open(Arc::clone(&store), KIND)?,
+            grants: Book::open(Arc::clone(&store), GRANTS)?,
             scope,
             keys,
             store,
@@ -101,31 +128,37 @@ impl Usage {
     /// before the store is closed.
     pub async fn drain(&self) {
         self.plans.drain().await;
+        self.grants.drain().await;
         self.fold().await;
     }
 
-    /// Lets a call of a stage, `API/STAGE`, in, if the key's plan has room for it.
+    /// Lets a call in, if the key's plan has room for it.
     pub async fn admit(
         &self,
         key: &ApiKey,
-        stage: &str,
+        called: &Called<'_>,
         now: Timestamp,
     ) -> Result<Pass, NotServed> {
-        let Some(plan) = self.plan_for(key, stage)? else {
+        let day = day_of(now);
+        let Some(plan) = self.plan_for(key, called.stage)? else {
             return Ok(Pass {
                 meter: meter(NO_PLAN, &key.id),
+                day,
                 quota: None,
             });
         };
         let meter = meter(&plan.id, &key.id);
-        if let Some(throttle) = plan.throttle {
+        if let Some((method, throttle)) = plan.of_method(called) {
+            let name = format!("{meter} {} {method}", called.stage);
+            self.take(&name.into(), throttle)?;
+        } else if let Some(throttle) = plan.throttle {
             self.take(&meter, throttle)?;
         }
         let quota = match plan.quota {
             None => None,
             Some(quota) => {
                 let days = quota.period.days(now);
-                let limit = Plan::allowed(quota, plan.created, now);
+                let limit = self.allowed(&plan, quota, &meter, now);
                 let counter = self.counter(&meter, days).await?;
                 let used = take_one(&counter, limit)
                     .ok_or_else(|| NotServed::OverQuota { until: days.end() })?;
@@ -136,15 +169,23 @@ impl Usage {
                 })
             }
         };
-        Ok(Pass { meter, quota })
+        Ok(Pass { meter, day, quota })
     }
 
     /// Counts what an answered call used. It has to be called before the answer goes out.
-    pub fn settle(&self, pass: &Pass, amounts: &Amounts, now: Timestamp) {
-        let counted = self.store.meters().count(&pass.meter, day_of(now), amounts);
-        if let Err(error) = counted {
+    pub fn settle(&self, pass: &Pass, amounts: &Amounts) {
+        self.write(&pass.meter, pass.day, amounts);
+    }
+
+    /// Counts what was done for a call after its answer.
+    pub fn count(&self, meter: &str, amounts: &Amounts, now: Timestamp) {
+        self.write(meter, day_of(now), amounts);
+    }
+
+    fn write(&self, meter: &str, day: i64, amounts: &Amounts) {
+        if let Err(error) = self.store.meters().count(meter, day, amounts) {
             // The call has been served: it is answered, and this is told to who can act.
-            tracing::error!(%error, meter = &*pass.meter, ?amounts, "usage could not be counted");
+            tracing::error!(%error, meter, ?amounts, "usage could not be counted");
         }
     }
 
@@ -160,6 +201,28 @@ impl Usage {
                 "usage stays in its journal"
             );
         }
+    }
+
+    /// How far the quotas of all keys are used up, in the periods that `now` is in.
+    pub async fn quotas(&self, now: Timestamp) -> Result<Vec<KeyQuota>, StoreError> {
+        let mut quotas = vec![];
+        for plan in self.plans() {
+            let Some(quota) = plan.quota else {
+                continue;
+            };
+            let days = quota.period.days(now);
+            for key in &plan.keys {
+                let meter = meter(&plan.id, key);
+                let counter = self.counter(&meter, days).await?;
+                quotas.push(KeyQuota {
+                    plan: plan.id.clone(),
+                    key: key.clone(),
+                    used: counter.load(Ordering::Acquire),
+                    limit: self.allowed(&plan, quota, &meter, now),
+                });
+            }
+        }
+        Ok(quotas)
     }
 
     /// What a key used under a plan, or under none, day by day.

@@ -33,6 +33,7 @@ impl Usage {
             description: new.description.unwrap_or_default(),
             created: Timestamp::now(),
             stages: new.stages.into_iter().collect(),
+            methods: new.methods,
             throttle: new.throttle,
             quota: new.quota,
             keys: std::collections::BTreeSet::new(),
@@ -94,14 +95,16 @@ impl Usage {
     }
 
     pub async fn remove_key(&self, plan: &str, key: &str) -> Result<Arc<Plan>, PlanError> {
-        self.change_plan(plan, |plan| {
+        let removed = self.change_plan(plan, |plan| {
             if plan.keys.remove(key) {
                 Ok(())
             } else {
                 Err(PlanError::HasNotKey)
             }
-        })
-        .await
+        });
+        let left = removed.await?;
+        self.end_grant(plan, key).await?;
+        Ok(left)
     }
 }
 

@@ -20,7 +20,7 @@ const MOST_RETRIES: u32 = 100;
 const LONGEST: u64 = 24 * 60 * 60;
 
 /// All options there are, in the order in which they are told.
-const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 10] = [
     "chunksize",
     "id_column",
     "value_column",

@@ -38,6 +38,17 @@ pub(crate) struct Recipe {
     pub media_type: Option<String>,
     /// The form that the request asked for.
     pub kind: String,
+    /// To whom the job belongs. None where the route knew nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// By what name it is counted what it uses. None where nobody pays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meter: Option<String>,
+    /// The request that brought it, and the trace to which that belongs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<RequestId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// How a job ended.

@@ -60,7 +60,7 @@ impl<I: Functions, X: Exchange + 'static> Jobs<I, X> {
     /// A job of this route.
     async fn find(&self, call: &Call<'_>, id: &str) -> Result<(Job, Recipe), Refusal> {
         let missing = || Refusal::NoJob {
-            id: id.chars().take(20).collect(),
+            id: id.chars().take(40).collect(),
         };
         let known: JobId = id.parse().map_err(|_| missing())?;
         let job = match self.desk.book(|book, id| book.find(&id), known).await {
@@ -71,6 +71,10 @@ impl<I: Functions, X: Exchange + 'static> Jobs<I, X> {
         let recipe = serde_json::from_str(&job.recipe).ok();
         let recipe = recipe.filter(|recipe: &Recipe| recipe.base == call.base);
         let recipe = recipe.filter(|_| job.maker == MAKER);
+        let reads = matches!(call.parts.method, Method::GET | Method::HEAD);
+        let may = |recipe: &Recipe| call.asker.may(reads, recipe.owner.as_deref());
+        // Of a job of somebody else not even that it is there is told.
+        let recipe = recipe.filter(may);
         Ok((job, recipe.ok_or_else(missing)?))
     }
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use engine::usage::Amounts;
 use map::input::Input;
 use map::journal::{Identity, Journal};
 use map::run::Exchange;
 use store::jobs::{JobBook, JobId};
 use tokio_util::sync::CancellationToken;
-use types::RequestId;
+use types::{RequestId, Tallied, Timestamp};
 
 use super::accept::Kind;
 use super::answer::Done;
@@ -17,6 +18,8 @@ use super::job_files::{JobFiles, Outcome, Recipe};
 use super::jobs::{Desk, read};
 use super::refusal::Refusal;
 use super::service::Patience;
+use super::tallying::Bill;
+use super::told::Cause;
 
 impl<I: Functions, X: Exchange + 'static> Desk<I, X> {
     /// Works until there is an outcome, or until the end of the process comes first.
@@ -44,6 +47,9 @@ impl<I: Functions, X: Exchange + 'static> Desk<I, X> {
             Ok(outcome) => outcome,
             Err(refusal) => {
                 self.note(id, &refusal).await;
+                if !matches!(refusal, Refusal::Cancelled) {
+                    self.failed();
+                }
                 Outcome::Error {
                     status: refusal.status().as_u16(),
                     error: refusal.shown(RequestId::random()),
@@ -78,6 +84,7 @@ impl<I: Functions, X: Exchange + 'static> Desk<I, X> {
         let data = cancel.run_until_cancelled(collecting).await;
         let data = data.unwrap_or(Err(Refusal::Cancelled))?;
 
+        let bill = self.bill(&recipe);
         let identity = Identity::of(&plan.facts.identity, plan.item);
         let items = data.len() as u64;
         let (book, known) = (Arc::clone(&self.book), id.clone());
@@ -86,15 +93,41 @@ impl<I: Functions, X: Exchange + 'static> Desk<I, X> {
         let journal = journal
             .map_err(|error| Refusal::internal("a job could not begin", &error))?
             .map_err(|error| Refusal::internal("a job could not begin", &error))?;
+        // Data that is read again, after a restart, is the same data.
+        if job.items == 0 {
+            bill.add_rows(data.summary.rows);
+        }
+        let cause = Cause {
+            request_id: recipe.request_id.unwrap_or_else(RequestId::random),
+            job: Some(id.as_str().into()),
+            trace: recipe.trace.clone(),
+        };
         let done = self
             .inner
-            .run(&plan, data, journal, cancel.clone(), None)
+            .run(&plan, data, journal, cancel.clone(), bill, cause)
             .await?;
         done.check(&plan.asked)?;
 
         let kind = Kind::named(&recipe.kind).unwrap_or(Kind::Csv);
         let kept = tokio::task::spawn_blocking(move || keep(&files, &done, kind)).await;
         kept.map_err(|error| Refusal::internal("a table was not made", &error))?
+    }
+
+    /// Who pays for a job: the meter stands in the book with it, so that it is the same
+    /// whichever process goes on with it.
+    fn bill(&self, recipe: &Recipe) -> Bill {
+        let (Some(usage), Some(meter)) = (self.usage.clone(), recipe.meter.clone()) else {
+            return Bill::Nobody;
+        };
+        Bill::Job(Arc::new(move |used: Tallied| {
+            let amounts = Amounts {
+                memory_ms: used.memory_ms,
+                invocations: used.invocations,
+                rows: used.rows,
+                ..Amounts::default()
+            };
+            usage.count(&meter, &amounts, Timestamp::now());
+        }))
     }
 
     /// Lets the book know of a job that did not come to be run.

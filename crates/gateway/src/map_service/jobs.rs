@@ -2,15 +2,16 @@
 //! body is on the disk and it stands in the book; it is worked on until it has an
 //! outcome, whatever happens to the process meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_wire::Body;
 use bytes::Bytes;
+use engine::usage::Usage;
 use http::header::{CONTENT_TYPE, HeaderName, LOCATION};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
@@ -19,7 +20,7 @@ use map::run::Exchange;
 use parking_lot::Mutex;
 use serde_json::json;
 use store::StoreError;
-use store::jobs::{JobBook, JobId, JobState, Keep, NewJob};
+use store::jobs::{Job, JobBook, JobError, JobId, JobState, Keep, NewJob};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,8 @@ use super::job_files::{JobFiles, Recipe};
 use super::plan::not_kept;
 use super::refusal::{Refusal, error_response};
 use super::service::{Call, Inner, MapService};
+use super::tallying::Counted;
+use super::told::Cause;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -38,6 +41,8 @@ const ASYNC: &str = "respond-async";
 pub(crate) const MAKER: &str = "service";
 /// Jobs of the book that are looked at for some that are to go on.
 const LOOKED_AT: usize = 100_000;
+/// Failures of jobs that are remembered.
+const REMEMBERED: usize = 1_000;
 /// How often the book is relieved of what is too much.
 const PRUNING: Duration = Duration::from_hours(1);
 
@@ -60,10 +65,14 @@ pub struct Jobs<I, X> {
 pub(super) struct Desk<I, X> {
     pub inner: Arc<Inner<I, X>>,
     pub book: Arc<JobBook>,
+    /// Counts what is done for who pays.
+    pub usage: Option<Arc<Usage>>,
     settings: JobSettings,
     pub turns: Semaphore,
     /// Of those that wait or are worked on.
     pub under_way: Mutex<HashMap<String, CancellationToken>>,
+    /// When jobs failed, the latest last.
+    pub failures: Mutex<VecDeque<Instant>>,
     /// Those whose bodies are on their way to the disk.
     arriving: AtomicUsize,
     /// The end of all that is under way: it goes on at the next start.
@@ -81,14 +90,21 @@ impl<I, X> Clone for Jobs<I, X> {
 
 impl<I: Functions, X: Exchange + 'static> Jobs<I, X> {
     /// Takes jobs for a service.
-    pub fn new(service: &MapService<I, X>, book: Arc<JobBook>, settings: JobSettings) -> Self {
+    pub fn new(
+        service: &MapService<I, X>,
+        book: Arc<JobBook>,
+        usage: Option<Arc<Usage>>,
+        settings: JobSettings,
+    ) -> Self {
         Self {
             desk: Arc::new(Desk {
                 inner: Arc::clone(&service.inner),
                 book,
+                usage,
                 turns: Semaphore::new(settings.at_once),
                 settings,
                 under_way: Mutex::default(),
+                failures: Mutex::default(),
                 arriving: AtomicUsize::new(0),
                 end: CancellationToken::new(),
                 tasks: TaskTracker::new(),
@@ -135,11 +151,45 @@ impl<I: Functions, X: Exchange + 'static> Jobs<I, X> {
         Ok(())
     }
 
+    /// How many jobs failed in the last while, of those that this process remembers.
+    pub fn failed_within(&self, span: Duration) -> u64 {
+        let failures = self.desk.failures.lock();
+        let lately = failures.iter().rev();
+        let lately = lately.take_while(|at| at.elapsed() <= span);
+        lately.count() as u64
+    }
+
+    /// The jobs that wait or are worked on, the newest first.
+    pub async fn under_way(&self) -> Result<Vec<Job>, StoreError> {
+        let ids: HashSet<String> = self.desk.under_way.lock().keys().cloned().collect();
+        let mut jobs = Vec::with_capacity(ids.len());
+        for id in ids {
+            let known: Result<JobId, _> = id.parse();
+            let known = known.expect("jobs that are under way have ids");
+            match self.desk.book(|book, id| book.find(&id), known).await {
+                Ok(job) => jobs.push(job),
+                // Somebody took it out of the book.
+                Err(JobError::NoSuchJob(_) | JobError::Running { .. }) => {}
+                Err(JobError::Store(error)) => return Err(error),
+            }
+        }
+        jobs.sort_by(|one, other| (other.created, &other.id).cmp(&(one.created, &one.id)));
+        Ok(jobs)
+    }
+
     /// Stops all that is under way, so that it can go on later.
     pub async fn stop(&self) {
         self.desk.end.cancel();
         self.desk.tasks.close();
         self.desk.tasks.wait().await;
+    }
+
+    /// How many are worked on, and how many are not done, those included.
+    pub fn counts(&self) -> (usize, usize) {
+        let free = self.desk.turns.available_permits();
+        let under_way = self.desk.under_way.lock().len();
+        let running = self.desk.settings.at_once.saturating_sub(free);
+        (running.min(under_way), under_way)
     }
 
     fn begin(&self, id: JobId) {
@@ -192,6 +242,7 @@ impl<I: Functions, X: Exchange + 'static> Jobs<I, X> {
         facts.await?;
         let arrival = Arrival::of(&self.desk)?;
         let settings = &self.desk.inner.settings;
+        let body = Counted::new(body, call.tally.clone());
         let spooled = spool(body, &settings.scratch, settings.body_bytes).await?;
         let media_type = call.parts.headers.get(CONTENT_TYPE);
         let media_type = media_type.filter(|_| head.format.is_some());
@@ -201,6 +252,10 @@ impl<I: Functions, X: Exchange + 'static> Jobs<I, X> {
             asked: head.pairs,
             media_type: media_type.and_then(|value| Some(value.to_str().ok()?.to_owned())),
             kind: head.kind.name().to_owned(),
+            owner: call.asker.owner(),
+            meter: call.meter.as_deref().map(str::to_owned),
+            request_id: Some(call.request_id),
+            trace: Cause::of(call.parts, call.request_id).trace,
         };
         let job = NewJob {
             maker: MAKER,
@@ -225,6 +280,15 @@ impl<I: Functions, X: Exchange + 'static> Jobs<I, X> {
 }
 
 impl<I: Send + Sync + 'static, X: Send + Sync + 'static> Desk<I, X> {
+    /// Remembers that a job failed.
+    pub fn failed(&self) {
+        let mut failures = self.failures.lock();
+        if failures.len() == REMEMBERED {
+            failures.pop_front();
+        }
+        failures.push_back(Instant::now());
+    }
+
     /// Asks the book, on a thread that may wait for the disk.
     pub async fn book<A, R>(
         &self,
@@ -339,6 +403,10 @@ where
         file.write_all(&piece)
             .await
             .map_err(|error| not_kept(&error))?;
+    }
+    // What would fail for its answer's reader is told to its sender.
+    if size == 0 {
+        return Err(Refusal::Empty);
     }
     file.flush().await.map_err(|error| not_kept(&error))?;
     file.sync_all().await.map_err(|error| not_kept(&error))?;

@@ -6,11 +6,13 @@
 //! it asks for, `plan` how it is done, `functions` what must be known of functions;
 //! `intake` brings the body in and `outgoing` the table out, `answer` says which;
 //! `refusal` why there is none. [`jobs`] are those that nobody waits for: `job_files`
-//! is what is on the disk of them, `job_work` the work, `job_pages` what is shown.
+//! is what is on the disk of them, `job_work` the work, `job_pages` what is shown and
+//! `asker` to whom.
 
 mod accept;
 mod answer;
 mod asked;
+mod asker;
 mod functions;
 mod intake;
 mod job_files;
@@ -23,10 +25,14 @@ mod refusal;
 mod route;
 mod service;
 mod tallying;
+mod told;
 
 pub(crate) use accept::Kind;
+#[cfg(test)]
+pub(crate) use asked::NAMES as OPTIONS;
 pub use asked::Pairs;
 pub(crate) use asked::shortened;
+pub use asker::Asker;
 pub(crate) use refusal::{Refusal, error_response};
 
 pub use functions::{Facts, Functions};

@@ -20,16 +20,19 @@ use science::items::Collected;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use types::{RequestId, Tally};
+use watch::Watch;
 
 use super::accept::Kind;
 use super::answer::{Done, Timing};
 use super::asked::{Asked, Pairs, overlaid, shortened};
+use super::asker::Asker;
 use super::functions::{Descriptions, Functions, Target};
 use super::intake::{self, Bounds, Cut};
 use super::plan::{Plan, Room};
 use super::refusal::{ALLOWED, Refusal};
 use super::route::MapRoute;
-use super::tallying::Tallying;
+use super::tallying::{Bill, Counted, Tallying};
+use super::told::{Cause, Told};
 
 /// What of a body is kept in memory, in case that it must be read again.
 const KEPT: u64 = 64 * 1024 * 1024;
@@ -55,6 +58,8 @@ pub struct ServiceSettings {
     pub patience: Duration,
     /// How long a request may wait for its answer.
     pub longest: Duration,
+    /// Who hears of it.
+    pub watch: Watch,
 }
 
 /// Serves routes of type map. A clone is another handle to the same service.
@@ -94,6 +99,10 @@ pub struct Call<'a> {
     pub time: Option<Duration>,
     /// On which it is put what the request uses.
     pub tally: Option<Arc<Tally>>,
+    /// By what name it is counted what a job uses that nobody waits for.
+    pub meter: Option<Arc<str>>,
+    /// To whom jobs belong, and are shown.
+    pub asker: Asker,
 }
 
 /// How long data is read.
@@ -198,13 +207,13 @@ impl<I: Functions, X: Exchange + 'static> Inner<I, X> {
             until: plan.asked.max_time.map(|time| started + time),
             cancel: cancel.clone(),
         };
+        let body = Counted::new(body, call.tally.clone());
         let data = self.take(body, &plan, head.format, patience).await?;
         let collected = Instant::now();
-        let tally = call.tally.clone();
-        if let Some(tally) = &tally {
-            tally.add_rows(data.summary.rows);
-        }
-        let run = self.run(&plan, data, Journal::none(), cancel, tally);
+        let bill = call.tally.clone().map_or(Bill::Nobody, Bill::Request);
+        bill.add_rows(data.summary.rows);
+        let cause = Cause::of(call.parts, call.request_id);
+        let run = self.run(&plan, data, Journal::none(), cancel, bill, cause);
         let done = run.await?;
         done.check(&plan.asked)?;
         let timing = Timing {
@@ -311,7 +320,8 @@ impl<I: Functions, X: Exchange + 'static> Inner<I, X> {
         data: Arc<Collected>,
         journal: Journal,
         cancel: CancellationToken,
-        tally: Option<Arc<Tally>>,
+        bill: Bill,
+        cause: Cause,
     ) -> Result<Done, Refusal> {
         let job = Job {
             options: plan.options(),
@@ -321,13 +331,16 @@ impl<I: Functions, X: Exchange + 'static> Inner<I, X> {
             most_payload: plan.facts.most_payload,
             only: None,
         };
+        let told = Told::begin(&self.settings.watch, cause, &plan.target.function);
         let invoke = Arc::new(Tallying {
             invoke: Arc::clone(&self.invoke),
-            tally,
+            bill,
+            told: Arc::clone(&told),
         });
         let exchange = Arc::clone(&self.exchange);
         let finished = run::run(invoke, exchange, job, journal, cancel, |_| ()).await;
         let finished = finished.map_err(|error| Refusal::internal("it could not go on", &error))?;
+        told.ended(&finished);
         Ok(Done {
             data,
             finished,

@@ -209,6 +209,12 @@ impl Events {
         book.waiting.first().map(|&(due, _)| due)
     }
 
+    /// When the one that has waited longest was due. None if all are under way.
+    pub fn first_due(&self) -> Option<Timestamp> {
+        let book = self.index.book.lock();
+        book.waiting.first().map(|&(due, _)| due)
+    }
+
     /// Waits until an event was accepted since this was last waited for.
     pub async fn arrival(&self) {
         self.index.arrival.notified().await;

@@ -20,7 +20,8 @@ use super::rows::{self, JobRow};
 use super::running::{RunningJob, Slot};
 use super::schema::{self, Readers};
 
-/// Ids are drawn again so often if one was given before. There are a billion.
+/// Ids are drawn again so often if one was given before. Of the short ones there are a
+/// billion.
 const DRAWS: usize = 20;
 
 /// The book of jobs of a data directory. Its calls are short looks into a database or
@@ -70,11 +71,15 @@ impl JobBook {
         self.desk.hurry();
     }
 
-    /// Notes a job that begins later, by [`JobBook::start`].
+    /// Notes a job that begins later, by [`JobBook::start`]. Who asked for it is somewhere
+    /// else and knows it by its id, which nobody guesses.
     pub fn accept(&self, job: &NewJob) -> Result<JobId, StoreError> {
         let mut connection = self.desk.connection.lock();
         let transaction = immediate(&mut connection)?;
-        let (_, id) = insert(&transaction, job)?;
+        let (_, id) = insert(&transaction, job, || {
+            let (high, low) = (random()?, random()?);
+            Ok(JobId::long(u128::from(high) << 64 | u128::from(low)))
+        })?;
         transaction.commit()?;
         Ok(id)
     }
@@ -87,7 +92,7 @@ impl JobBook {
     ) -> Result<RunningJob, StoreError> {
         let mut connection = self.desk.connection.lock();
         let transaction = immediate(&mut connection)?;
-        let (number, id) = insert(&transaction, job)?;
+        let (number, id) = insert(&transaction, job, || Ok(JobId::short(random()?)))?;
         let slot = self.take(&transaction, id, (number, 1), &[*identity], job.items)?;
         transaction.commit()?;
         drop(connection);
@@ -278,11 +283,15 @@ pub(super) fn immediate(connection: &mut Connection) -> rusqlite::Result<Transac
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
-fn insert(transaction: &Transaction<'_>, job: &NewJob) -> Result<(i64, JobId), StoreError> {
+fn insert(
+    transaction: &Transaction<'_>,
+    job: &NewJob,
+    draw: impl Fn() -> Result<JobId, StoreError>,
+) -> Result<(i64, JobId), StoreError> {
     let now = Timestamp::now();
     let mut draws = 0;
     loop {
-        let id = JobId::of(random()?);
+        let id = draw()?;
         draws += 1;
         match rows::insert_job(transaction, &id, job, now) {
             Ok(number) => return Ok((number, id)),

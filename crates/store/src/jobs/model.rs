@@ -14,21 +14,32 @@ pub type Identity = [u8; 32];
 /// A hash of all that a function sees of an item.
 pub type ItemKey = [u8; 16];
 
-/// Short and easy to type, such as `j-7f3k2m`.
+/// Short and easy to type, such as `j-7f3k2m`; of a job that is shown to others than the
+/// owner of the book so long that nobody guesses it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(String);
 
 /// Without those that are taken for one another.
 const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const LENGTH: usize = 6;
+/// 128 bits, five to a letter.
+const LONG: usize = 26;
 
 impl JobId {
-    pub(super) fn of(number: u64) -> Self {
+    pub(super) fn short(number: u64) -> Self {
+        Self::of(number.into(), LENGTH)
+    }
+
+    pub(super) fn long(number: u128) -> Self {
+        Self::of(number, LONG)
+    }
+
+    fn of(number: u128, length: usize) -> Self {
         let letter = |place| {
             let index = (number >> (5 * place)) & 31;
             char::from(LETTERS[usize::try_from(index).expect("five bits are an index")])
         };
-        Self(format!("j-{}", (0..LENGTH).map(letter).collect::<String>()))
+        Self(format!("j-{}", (0..length).map(letter).collect::<String>()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -50,7 +61,8 @@ impl FromStr for JobId {
     type Err = BadJobId;
 
     fn from_str(text: &str) -> Result<Self, BadJobId> {
-        let letters = text.strip_prefix("j-").filter(|rest| rest.len() == LENGTH);
+        let letters = text.strip_prefix("j-");
+        let letters = letters.filter(|rest| [LENGTH, LONG].contains(&rest.len()));
         let good = letters.is_some_and(|rest| rest.bytes().all(|byte| LETTERS.contains(&byte)));
         if good {
             Ok(Self(text.to_owned()))
@@ -222,16 +234,20 @@ mod tests {
     #[test]
     fn ids_are_read_as_they_are_shown() {
         for number in [0, 1, 31, 32, u64::MAX, 0x1234_5678] {
-            let id = JobId::of(number);
+            let id = JobId::short(number);
             assert_eq!(id.to_string().parse::<JobId>().unwrap(), id);
         }
-        assert_eq!(JobId::of(1).as_str(), "j-100000");
+        assert_eq!(JobId::short(1).as_str(), "j-100000");
+        let long = JobId::long(u128::MAX);
+        assert_eq!(long.as_str(), "j-zzzzzzzzzzzzzzzzzzzzzzzzz7", "all of its bits");
+        assert_eq!(long.to_string().parse::<JobId>().unwrap(), long);
         for bad in [
             "",
             "j-",
             "7f3k2m",
             "j-7f3k2",
             "j-7f3k2mm",
+            "j-zzzzzzzzzzzzzzzzzzzzzzzzzzz",
             "j-7F3K2M",
             "j-7f3k2l",
         ] {
