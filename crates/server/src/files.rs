@@ -44,6 +44,13 @@ pub struct Address {
     pub region: String,
     pub account: String,
     pub pid: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_tls: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway_tls: Option<String>,
+    /// The certificate that clients must trust, where it is one of our own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_authority: Option<String>,
 }
 
 impl Address {
@@ -54,6 +61,9 @@ impl Address {
             region: scope.region.to_string(),
             account: scope.account.to_string(),
             pid: std::process::id(),
+            api_tls: None,
+            gateway_tls: None,
+            tls_authority: None,
         }
     }
 
@@ -136,7 +146,7 @@ pub(crate) fn ensure_sealing_key(data: &Path) -> Result<[u8; SEALING_BYTES], Fil
 }
 
 /// Whatever brought a file here may have opened it to others.
-fn only_for_the_owner(path: &Path) -> Result<(), FileError> {
+pub(crate) fn only_for_the_owner(path: &Path) -> Result<(), FileError> {
     fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(|source| FileError::Io {
         path: path.into(),
         source,
@@ -166,7 +176,7 @@ fn random_text(alphabet: &[u8], count: usize) -> Result<String, FileError> {
         .collect())
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -185,11 +195,17 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
         })
 }
 
-/// Whole or not at all, and never readable by others, not even for a moment.
-fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
+pub(crate) fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
     let mut text = serde_json::to_vec_pretty(value).expect("plain structs become JSON");
     text.push(b'\n');
-    let draft = path.with_extension("json.new");
+    write_bytes(path, &text)
+}
+
+/// Whole or not at all, and never readable by others, not even for a moment.
+pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".new");
+    let draft = PathBuf::from(draft);
     let written = || -> io::Result<()> {
         let _ = fs::remove_file(&draft);
         let mut file = OpenOptions::new()
@@ -197,7 +213,7 @@ fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
             .create_new(true)
             .mode(0o600)
             .open(&draft)?;
-        file.write_all(&text)?;
+        file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&draft, path)?;
         fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()

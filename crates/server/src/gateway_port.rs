@@ -2,7 +2,6 @@
 //! means, and whether it must be signed.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use aws_wire::sigv4::Verifier;
 use aws_wire::{Body, error};
@@ -13,8 +12,8 @@ use http::request::Parts;
 use http::{Request, Response, StatusCode};
 
 use crate::http::{Port, Refusal, Unread};
-use crate::requests::{Requests, Seen};
 use crate::settings::Settings;
+use crate::watching::{Telling, Watching};
 
 #[derive(Debug)]
 pub(crate) struct GatewayPort {
@@ -23,7 +22,7 @@ pub(crate) struct GatewayPort {
     apis: HttpApiGateway,
     routes: MapRoutes,
     body_bytes: u64,
-    requests: Arc<Requests>,
+    watching: Arc<Watching>,
 }
 
 impl GatewayPort {
@@ -34,7 +33,7 @@ impl GatewayPort {
         routes: MapRoutes,
         verifier: Arc<Verifier>,
         settings: &Settings,
-        requests: Arc<Requests>,
+        watching: Arc<Watching>,
     ) -> Self {
         Self {
             gateway: Gateway::new(engine.clone(), verifier),
@@ -42,23 +41,23 @@ impl GatewayPort {
             apis,
             routes,
             body_bytes: settings.config.limits.gateway_body_bytes,
-            requests,
+            watching,
         }
     }
 }
 
 impl Port for GatewayPort {
-    async fn handle(&self, head: Parts, body: Unread<'_>) -> Response<Body> {
-        let (seen, began) = (Seen::of(&head), Instant::now());
+    async fn handle(&self, mut head: Parts, body: Unread<'_>) -> Response<Body> {
+        let mut telling = Telling::begin(&self.watching.watch, &mut head);
+        let body = body.counted(|| telling.count());
         let response = self.serve(head, body).await;
-        self.requests.add(seen, &response, began.elapsed());
-        response
+        telling.answer(response)
     }
 }
 
 impl GatewayPort {
     async fn serve(&self, head: Parts, body: Unread<'_>) -> Response<Body> {
-        if Website::is_for(&head) {
+        if Website::is_for(&head) && !self.apis.has_domain(&head) {
             let (_, rest) = body.pieces();
             let response = self.websites.handle(&head).await;
             return rest.settle(response, refuse).await;
@@ -110,14 +109,28 @@ impl GatewayPort {
                 let (_, rest) = body.pieces();
                 rest.settle(response, refuse).await
             }
+            Looked::Map(request) if request.needs_body() => {
+                let limit = request.body_limit(self.body_bytes);
+                let body = match body.whole(limit).await {
+                    Ok(body) => body,
+                    Err(refusal) => {
+                        return refusal.mark(request.refuse(give_up(refusal), &head));
+                    }
+                };
+                let answer = self.apis.map_whole(&request, &head, body.bytes);
+                let response = Box::pin(answer).await;
+                drop(body.reserved);
+                response
+            }
             Looked::Map(request) => {
                 let (pieces, rest) = body.pieces();
                 let response = Box::pin(self.apis.map(&request, &head, pieces)).await;
                 rest.settle(response, |refusal| request.refuse(give_up(refusal), &head))
                     .await
             }
-            Looked::Function(request) => {
-                let body = match body.whole(self.body_bytes).await {
+            Looked::Whole(request) => {
+                let limit = request.body_limit(self.body_bytes);
+                let body = match body.whole(limit).await {
                     Ok(body) => body,
                     Err(refusal) => {
                         return refusal.mark(request.refuse(give_up(refusal), &head));

@@ -1,9 +1,14 @@
-//! Plain HTTP/1.1, the same for both ports: connections are bounded, bodies are
-//! taken within limits of size, time and memory, every answer has a request id.
-//! What a request means, and how its body is to be taken, is the port's business.
+//! HTTP/1.1 and HTTP/2, in the clear and over TLS, the same for both ports:
+//! connections are bounded, heads are of one form, bodies are taken within limits of
+//! size, time and memory, every answer has a request id. What a request means, and how
+//! its body is to be taken, is the port's business.
 
 mod body;
+mod connection;
 mod connections;
+mod heads;
+mod hosts;
+mod meter;
 mod outgoing;
 #[cfg(test)]
 mod piece_tests;
@@ -12,17 +17,19 @@ mod pieces;
 mod tests;
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use aws_wire::Body;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use types::RequestId;
 
 pub use body::{BodyRules, Refusal, Unread};
-pub use connections::{Connections, Rules};
+pub(crate) use connection::ALPN_HTTP2;
+use connection::Talk;
+pub use connections::{Connections, Listening, Rules};
+pub use hosts::{Hosts, check_given};
 #[cfg(test)]
 use pieces::Pieces;
 
@@ -35,20 +42,27 @@ pub trait Port: Send + Sync + 'static {
 }
 
 /// Takes one request from head to answer.
-async fn answer<P: Port>(
-    port: &P,
-    rules: &BodyRules,
-    peer: SocketAddr,
-    request: Request<Incoming>,
-) -> Response<Body> {
+async fn answer<P: Port>(talk: &Talk<P>, request: Request<Incoming>) -> Response<Body> {
     let started = Instant::now();
     let (mut head, body) = request.into_parts();
-    let (method, uri) = (head.method.clone(), head.uri.clone());
-    // For those who want to know where a request came from.
-    head.extensions.insert(peer);
-    let body = Unread::new(body, &head, rules);
-    let mut response = port.handle(head, body).await;
+    let (method, uri, version) = (head.method.clone(), head.uri.clone(), head.version);
+    let mut response = match heads::examine(&mut head, &talk.listening, talk.peer, talk.secure) {
+        Ok(()) => {
+            let body = Unread::new(body, &head, &talk.connections.rules().bodies);
+            talk.port.handle(head, body).await
+        }
+        Err(wrong) => {
+            let refused = wrong.respond(&head);
+            let body = Unread::new(body, &head, &talk.connections.rules().bodies);
+            let (_, rest) = body.pieces();
+            rest.settle_or_close(refused).await
+        }
+    };
     ensure_request_id(&mut response);
+    if version == Version::HTTP_2 {
+        // It ends streams where HTTP/1.1 ends connections.
+        response.headers_mut().remove(header::CONNECTION);
+    }
     tracing::debug!(
         target: "access",
         %method,

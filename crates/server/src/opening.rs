@@ -8,8 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_client::web::Web;
 use buckets::{Buckets, EventRouter};
 use engine::parameters::{Parameters, Sealer};
+use engine::usage::Usage;
 use engine::{Engine, EngineSettings, InProcess};
 use gateway::map_service::{JobSettings, Jobs, MapService, ServiceSettings};
 use gateway::{EngineJobs, EngineMap, Routes};
@@ -19,11 +21,13 @@ use sandbox::{Sandbox, SandboxSettings};
 use store::jobs::JobBook;
 use store::{Store, StoreError};
 use types::{BusName, Timestamp};
+use watch::Watch;
 
 use crate::files::{self, Address};
 use crate::http::{self, BodyRules};
 use crate::settings::{ClockKind, Durability, Isolation, Settings};
 use crate::start_error::StartError;
+use crate::watching::Watching;
 
 /// Below the data directory: what does not fit into memory of tables that are mapped.
 const MAP_SCRATCH: &str = "map";
@@ -47,6 +51,18 @@ pub(crate) async fn parameters(
     let (store, scope) = (store.clone(), settings.scope.clone());
     let open = move || Parameters::open(store, scope, sealer);
     Ok(Arc::new(stored("parameters", open).await?))
+}
+
+/// Who listens to what happens.
+pub(crate) async fn watching(settings: &Settings, web: Web) -> Result<Arc<Watching>, StartError> {
+    let settings = settings.clone();
+    let opened = tokio::task::spawn_blocking(move || Watching::open(&settings, web)).await;
+    let opened = opened.expect("opening the access log does not panic");
+    let watching = opened.map_err(|source| StartError::Io {
+        what: "open the access log",
+        source,
+    })?;
+    Ok(Arc::new(watching))
 }
 
 /// The clock goes with the rules: whatever goes by it asks them.
@@ -109,6 +125,7 @@ pub(crate) async fn routes(
     settings: &Settings,
     store: &Arc<Store>,
     engine: &Engine,
+    usage: &Arc<Usage>,
 ) -> Result<(Arc<Routes>, EngineMap, EngineJobs), StartError> {
     let documents = store.clone();
     let routes = stored("routes", move || Routes::open(documents)).await?;
@@ -128,11 +145,13 @@ pub(crate) async fn routes(
             at_once: config.map_requests,
             patience: Duration::from_secs(config.body_stall_seconds),
             longest: Duration::from_secs(config.map_seconds),
+            watch: engine.watch().clone(),
         },
     );
     let jobs = Jobs::new(
         &service,
         book,
+        Some(usage.clone()),
         JobSettings {
             at_once: config.map_jobs,
             most: config.map_queued_jobs,
@@ -199,7 +218,11 @@ pub(crate) fn describe(sandbox: &Sandbox) -> String {
     }
 }
 
-pub(crate) fn engine_settings(settings: &Settings, api: SocketAddr) -> EngineSettings {
+pub(crate) fn engine_settings(
+    settings: &Settings,
+    api: SocketAddr,
+    watch: Watch,
+) -> EngineSettings {
     let config = &settings.config;
     EngineSettings {
         scope: settings.scope.clone(),
@@ -212,6 +235,7 @@ pub(crate) fn engine_settings(settings: &Settings, api: SocketAddr) -> EngineSet
         event_workers: config.event_workers,
         python_folders: config.python_folders.clone(),
         r_folders: config.r_folders.clone(),
+        watch,
     }
 }
 

@@ -2,6 +2,8 @@
 //! runs, what happened and what will, what was used, the clock, the gateway's routes, and whether the
 //! store is sound.
 
+mod alerts;
+mod access;
 mod check;
 mod deliveries;
 mod keys;
@@ -20,17 +22,19 @@ use bytes::Bytes;
 use engine::Engine;
 use engine::api_keys::ApiKeys;
 use engine::usage::Usage;
-use gateway::Routes;
+use gateway::{EngineJobs, Routes};
 use http::{Method, Request, Response, StatusCode};
 use rules::Rules;
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::Store;
+use store::jobs::Job;
 use tokio_util::sync::CancellationToken;
 
+use crate::alerts::Alerts;
 use crate::files::Address;
-use crate::requests::Requests;
 use crate::settings::Settings;
+use crate::watching::{Watching, metrics_page};
 
 use check::Checks;
 
@@ -44,7 +48,9 @@ pub(crate) struct Parts {
     pub routes: Arc<Routes>,
     pub keys: Arc<ApiKeys>,
     pub usage: Arc<Usage>,
-    pub requests: Arc<Requests>,
+    pub watching: Arc<Watching>,
+    pub jobs: EngineJobs,
+    pub alerts: Arc<Alerts>,
     /// When what takes long must stop.
     pub end: CancellationToken,
 }
@@ -75,6 +81,8 @@ impl OwnPages {
             "pid": address.pid,
             "api": address.api,
             "gateway": address.gateway,
+            "gateway_tls": address.gateway_tls,
+            "tls_authority": address.tls_authority,
             "region": address.region,
             "account": address.account,
             "data": settings.data,
@@ -89,6 +97,12 @@ impl OwnPages {
             started: Instant::now(),
             about,
         }
+    }
+
+    /// Where Prometheus finds what is counted.
+    pub fn with_metrics(mut self, url: Option<String>) -> Self {
+        self.about["metrics"] = url.into();
+        self
     }
 
     pub fn health() -> Response<Body> {
@@ -139,7 +153,24 @@ impl OwnPages {
             (&Method::POST, "/_squall/clock") => {
                 schedules::advance(&self.parts.rules, &self.parts.buckets, request.body()).await
             }
-            (&Method::GET, "/_squall/requests") => self.requests(request),
+            (&Method::GET, "/_squall/requests") => self.requests(request).await,
+            (&Method::GET, "/_squall/access") => {
+                access::page(&self.parts.watching.access, request.uri().query()).await
+            }
+            (&Method::GET, "/_squall/metrics") => {
+                Ok(metrics_page(self.parts.watching.metrics().await))
+            }
+            (&Method::GET, "/_squall/top") => self.top(request).await,
+            (&Method::GET, "/_squall/alerts") => alerts::list(&self.parts.alerts),
+            (&Method::PUT, "/_squall/alerts") => {
+                alerts::put(&self.parts.alerts, request.body()).await
+            }
+            (&Method::DELETE, "/_squall/alerts") => {
+                alerts::remove(&self.parts.alerts, request.uri().query()).await
+            }
+            (&Method::POST, "/_squall/alerts/test") => {
+                alerts::test(&self.parts.alerts, request.uri().query()).await
+            }
             (&Method::GET, "/_squall/routes") => Ok(self.routes()),
             (&Method::PUT, "/_squall/routes") => {
                 routes::put(&self.parts.routes, self.gateway(), request.body()).await
@@ -155,12 +186,28 @@ impl OwnPages {
     }
 
     /// `?after=NUMBER`: what the gateway answered since; else nothing but how much it was.
-    fn requests(&self, request: &Request<Bytes>) -> Page {
+    async fn requests(&self, request: &Request<Bytes>) -> Page {
         let query = Form::parse(request.uri().query().unwrap_or_default());
         let after = query.get("after").map(str::parse).transpose();
         let after = after.map_err(|_| Refused::invalid("after is a number."))?;
-        let (count, told) = self.parts.requests.after(after.unwrap_or(u64::MAX));
+        let access = &self.parts.watching.access;
+        access.flush().await;
+        let (count, told) = access.requests().after(after.unwrap_or(u64::MAX));
         Ok(answer(&json!({ "count": count, "requests": told })))
+    }
+
+    /// `?seconds=N`: how far back; else 10. With the jobs of maps that are not over.
+    async fn top(&self, request: &Request<Bytes>) -> Page {
+        let query = Form::parse(request.uri().query().unwrap_or_default());
+        let seconds = query.get("seconds").map(str::parse).transpose();
+        let seconds = seconds.map_err(|_| Refused::invalid("seconds is a number."))?;
+        let watching = &self.parts.watching;
+        let top = tokio::task::block_in_place(|| watching.top(seconds.unwrap_or(10)));
+        let jobs = self.parts.jobs.under_way().await;
+        let jobs = jobs.map_err(|error| Refused::failed(&error))?;
+        let mut shown = serde_json::to_value(&top).expect("figures become JSON");
+        shown["jobs"] = jobs.iter().map(show_job).collect();
+        Ok(answer(&shown))
     }
 
     fn routes(&self) -> Response<Body> {
@@ -199,6 +246,21 @@ impl OwnPages {
         page.map(|page| answer(&page))
             .map_err(|error| Refused::failed(&error))
     }
+}
+
+/// How far a job is.
+fn show_job(job: &Job) -> Value {
+    let progress = job.progress.as_deref().unwrap_or_default();
+    let progress: Value = serde_json::from_str(progress).unwrap_or_default();
+    json!({
+        "job": job.id.as_str(),
+        "function": job.function,
+        "state": job.state.as_str(),
+        "items": job.items,
+        "done": progress["done"].as_u64().unwrap_or(0),
+        "failed": progress["failed"].as_u64().unwrap_or(0),
+        "created": job.created.rfc3339(),
+    })
 }
 
 fn answer(value: &impl Serialize) -> Response<Body> {

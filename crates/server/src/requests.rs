@@ -2,19 +2,14 @@
 //! is what `squall dev` shows.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use http::Response;
-use http::header::HOST;
-use http::request::Parts;
 use parking_lot::Mutex;
 use serde::Serialize;
 use types::Timestamp;
+use watch::line::Answered;
 
 /// Who asks less often than this many are answered misses some.
 const KEPT: usize = 1_000;
-/// Of a path or host: what is longer is cut, because a client may send any length.
-const LONGEST: usize = 300;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Told {
@@ -30,30 +25,6 @@ pub(crate) struct Told {
     pub micros: u64,
 }
 
-/// What of a request is told once it is answered.
-#[derive(Debug)]
-pub(crate) struct Seen {
-    method: String,
-    host: String,
-    path: String,
-}
-
-impl Seen {
-    pub fn of(head: &Parts) -> Self {
-        let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
-        let host = host.or_else(|| head.uri.host()).unwrap_or_default();
-        Self {
-            method: cut(head.method.as_str()),
-            host: cut(host),
-            path: cut(head.uri.path()),
-        }
-    }
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(LONGEST).collect()
-}
-
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     kept: Mutex<Kept>,
@@ -66,17 +37,17 @@ struct Kept {
 }
 
 impl Requests {
-    pub fn add<B>(&self, seen: Seen, response: &Response<B>, took: Duration) {
+    pub fn add(&self, answered: Answered) {
         let mut kept = self.kept.lock();
         kept.count += 1;
         let told = Told {
             number: kept.count,
-            time: Timestamp::now(),
-            method: seen.method,
-            host: seen.host,
-            path: seen.path,
-            status: response.status().as_u16(),
-            micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            time: answered.time,
+            method: answered.method.to_string(),
+            host: answered.host,
+            path: answered.path,
+            status: answered.status,
+            micros: answered.head_micros,
         };
         if kept.last.len() == KEPT {
             kept.last.pop_front();
@@ -94,25 +65,37 @@ impl Requests {
 
 #[cfg(test)]
 mod tests {
-    use http::{Request, StatusCode};
+    use types::RequestId;
+    use watch::trace::TraceId;
 
     use super::*;
-
-    fn head(path: &str) -> Parts {
-        let request = Request::get(path).header("host", "a.lambda-url.localhost");
-        request.body(()).unwrap().into_parts().0
-    }
 
     #[test]
     fn the_last_ones_are_told_once_each() {
         let requests = Requests::default();
         let add = |path: &str| {
-            let response = Response::builder().status(StatusCode::CREATED);
-            let response = response.body(()).unwrap();
-            requests.add(Seen::of(&head(path)), &response, Duration::from_micros(7));
+            requests.add(Answered {
+                time: Timestamp(0),
+                request_id: RequestId::random(),
+                method: http::Method::GET,
+                host: "a.lambda-url.localhost".to_owned(),
+                path: path.to_owned(),
+                status: 201,
+                bytes_in: 0,
+                bytes_out: 0,
+                head_micros: 7,
+                micros: 9,
+                client: None,
+                agent: String::new(),
+                about: watch::About::default(),
+                trace: TraceId::of(RequestId::random(), Timestamp(0)),
+                version: http::Version::HTTP_11,
+                tls: false,
+                complete: true,
+            });
         };
         assert_eq!(requests.after(0), (0, vec![]));
-        add("/a?b=secret");
+        add("/a");
         let (count, told) = requests.after(0);
         assert_eq!((count, told.len()), (1, 1));
         let told = &told[0];
@@ -129,11 +112,5 @@ mod tests {
         assert_eq!((count, told.len()), (KEPT as u64 + 1, KEPT));
         assert_eq!(told[0].path, "/0");
         assert_eq!(requests.after(count - 2).1.len(), 2);
-    }
-
-    #[test]
-    fn what_is_kept_of_a_request_is_bounded() {
-        let seen = Seen::of(&head(&format!("/{}", "x".repeat(5_000))));
-        assert_eq!(seen.path.len(), LONGEST);
     }
 }

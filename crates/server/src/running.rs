@@ -1,11 +1,11 @@
 //! Puts the crates below together, starts them in order and stops them in order.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use account_api::AccountApi;
 use apigateway_api::ApigatewayApi;
+use aws_client::web::Web;
 use aws_wire::sigv4::{Credentials, Verifier};
 use buckets::Buckets;
 use engine::api_keys::ApiKeys;
@@ -15,7 +15,7 @@ use engine::parameters::Parameters;
 use engine::usage::Usage;
 use engine::{Door, Engine};
 use events_api::EventsApi;
-use gateway::{EngineJobs, EngineMap, EngineModels, HttpApiGateway, MapRoutes, Routes};
+use gateway::{EngineJobs, EngineMap, EngineModels, HttpApiGateway, Keepers, MapRoutes, Routes};
 use lambda_api::LambdaApi;
 use logs_api::LogsApi;
 use rules::Rules;
@@ -25,16 +25,19 @@ use store::Store;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::alerts::{self, Alerts};
 use crate::api_port::ApiPort;
+use crate::entrances::{self, Entrances};
 use crate::files::{self, Address};
 use crate::gateway_port::GatewayPort;
-use crate::http::Connections;
+use crate::http::{Connections, Listening};
 use crate::keys::Keys;
 use crate::opening;
 use crate::own::{self, OwnPages};
-use crate::requests::Requests;
 use crate::settings::{Isolation, Settings};
 use crate::start_error::StartError;
+use crate::tls::Tls;
+use crate::watching::{self, MetricsListener, Watching};
 
 /// Starts servers.
 #[derive(Debug)]
@@ -60,6 +63,8 @@ pub struct Running {
     routes: Arc<Routes>,
     map: EngineMap,
     jobs: EngineJobs,
+    watching: Arc<Watching>,
+    metrics: Option<MetricsListener>,
 }
 
 impl Server {
@@ -68,20 +73,24 @@ impl Server {
         // The lock of the data directory comes first: everything else may be another's.
         let store = Arc::new(opening::store(&settings).await?);
         let credentials = files::ensure_credentials(&settings.data)?;
-        let api = listen("AWS endpoint", settings.config.api).await?;
-        let gateway = listen("gateway", settings.config.gateway).await?;
-        let address = Address::new(local(&api)?, local(&gateway)?, &settings.scope);
+        let entrances = Entrances::open(&settings)?;
+        let metrics = MetricsListener::open(&settings)?;
+        let watching = opening::watching(&settings, Web::new()).await?;
 
         let (documents, scope) = (store.clone(), settings.scope.clone());
         let iam = opening::stored("roles", move || Iam::open(documents, scope)).await?;
         let iam = Arc::new(iam);
         let (documents, scope) = (store.clone(), settings.scope.clone());
         let apis = opening::stored("HTTP APIs", move || HttpApis::open(documents, scope)).await?;
+        let apis = Arc::new(apis);
+        let tls = entrances.tls(&settings, &apis)?;
+        let address = entrances.address(&settings, tls.as_deref())?;
         let (documents, scope) = (store.clone(), settings.scope.clone());
         let keys = opening::stored("API keys", move || ApiKeys::open(documents, scope)).await?;
         let keys = Arc::new(keys);
         let (metered, scope, known) = (store.clone(), settings.scope.clone(), keys.clone());
         let usage = opening::stored("usage", move || Usage::open(metered, scope, known)).await?;
+        let usage = Arc::new(usage);
         let parameters = opening::parameters(&settings, &store).await?;
         let rules = opening::rules(&settings, &store).await?;
         let buckets = opening::buckets(&settings, &store, &rules).await?;
@@ -89,7 +98,7 @@ impl Server {
         let sandbox = opening::sandbox(&settings).await?;
         let isolation = opening::describe(&sandbox);
         let engine = Engine::start(
-            opening::engine_settings(&settings, local(&api)?),
+            opening::engine_settings(&settings, entrances.api()?, watching.watch.clone()),
             store.clone(),
             sandbox,
             iam.clone(),
@@ -97,7 +106,7 @@ impl Server {
         )
         .await?;
 
-        let (routes, map, jobs) = opening::routes(&settings, &store, &engine).await?;
+        let (routes, map, jobs) = opening::routes(&settings, &store, &engine, &usage).await?;
 
         let running = Running {
             connections: Connections::new(opening::connection_rules(&settings)),
@@ -110,15 +119,17 @@ impl Server {
             rules,
             iam,
             parameters,
-            apis: Arc::new(apis),
+            apis,
             keys,
-            usage: Arc::new(usage),
+            usage,
             store,
             routes,
             map,
             jobs,
+            watching,
+            metrics,
         };
-        running.serve(api, gateway).await?;
+        running.serve(entrances, tls).await?;
         running.address.write(&running.settings.data)?;
         tracing::info!(
             api = running.address.api,
@@ -146,7 +157,7 @@ impl Running {
     }
 
     /// Puts the services behind their ports, and begins what goes by the clock.
-    async fn serve(&self, api: TcpListener, gateway: TcpListener) -> Result<(), StartError> {
+    async fn serve(&self, entrances: Entrances, tls: Option<Arc<Tls>>) -> Result<(), StartError> {
         let settings = &self.settings;
         let (store, scope) = (self.store.clone(), settings.scope.clone());
         let logs = opening::stored("log groups", move || LogsApi::new(store, scope)).await?;
@@ -161,7 +172,7 @@ impl Running {
             engine: self.engine.clone(),
             scope: settings.scope.clone(),
         });
-        let requests = Arc::new(Requests::default());
+        let alerts = Arc::new(self.alerts().await?);
         let parts = own::Parts {
             engine: self.engine.clone(),
             rules: self.rules.clone(),
@@ -170,7 +181,9 @@ impl Running {
             routes: self.routes.clone(),
             keys: self.keys.clone(),
             usage: self.usage.clone(),
-            requests: requests.clone(),
+            watching: self.watching.clone(),
+            jobs: self.jobs.clone(),
+            alerts: alerts.clone(),
             end: self.connections.end(),
         };
         let endpoints = opening::endpoints(&self.address);
@@ -192,7 +205,8 @@ impl Running {
             events: EventsApi::new(self.rules.clone()).with_iam(self.iam.clone()),
             s3,
             ssm: SsmApi::new(self.parameters.clone(), self.iam.clone()),
-            own: OwnPages::new(parts, settings, &self.address, &self.isolation),
+            own: OwnPages::new(parts, settings, &self.address, &self.isolation)
+                .with_metrics(self.metrics.as_ref().map(MetricsListener::url)),
         });
         let buckets = self.buckets.clone();
         let models = EngineModels::new(self.buckets.clone());
@@ -202,8 +216,13 @@ impl Running {
         let apis = HttpApiGateway::new(
             self.engine.clone(),
             self.apis.clone(),
-            self.keys.clone(),
-            self.usage.clone(),
+            Keepers {
+                engine: self.engine.clone(),
+                keys: self.keys.clone(),
+                usage: self.usage.clone(),
+                verifier: verifier.clone(),
+                web: settings.web.clone(),
+            },
             map,
             jobs,
             models,
@@ -215,11 +234,21 @@ impl Running {
             routes,
             verifier,
             settings,
-            requests,
+            self.watching.clone(),
         );
-        self.connections.serve(api, api_port.clone());
-        self.connections.serve(gateway, Arc::new(gateway_port));
+        let hosts = entrances::hosts(settings, &self.apis);
+        let ports = (api_port.clone(), Arc::new(gateway_port));
+        entrances.serve(&self.connections, settings, &self.apis, tls, ports);
         serve_inside(&self.connections, &self.engine, api_port);
+        self.watching.begin(watching::Sources {
+            engine: self.engine.clone(),
+            jobs: self.jobs.clone(),
+            connections: self.connections.clone(),
+        });
+        if let Some(metrics) = &self.metrics {
+            metrics.serve(&self.watching, hosts);
+        }
+        self.connections.run(alerts.run());
         run_by_the_clock(&self.connections, &self.rules, &self.buckets);
         fold_usage(&self.connections, &self.usage);
         let going_on = self.jobs.start().await;
@@ -227,6 +256,20 @@ impl Running {
             what: "jobs",
             source,
         })
+    }
+
+    async fn alerts(&self) -> Result<Alerts, StartError> {
+        let sources = alerts::Sources {
+            engine: self.engine.clone(),
+            watching: self.watching.clone(),
+            jobs: self.jobs.clone(),
+            usage: self.usage.clone(),
+            keys: self.keys.clone(),
+        };
+        let sealing = files::ensure_sealing_key(&self.settings.data)?;
+        let post = alerts::Post::new(self.engine.clone(), self.settings.web.clone(), &sealing);
+        let store = self.store.clone();
+        opening::stored("alerts", move || Alerts::open(store, sources, post)).await
     }
 
     /// Stops in order: no new requests, then running ones to their end or the
@@ -237,6 +280,9 @@ impl Running {
         self.connections
             .close(self.settings.shutdown_patience())
             .await;
+        if let Some(metrics) = &self.metrics {
+            metrics.close().await;
+        }
         self.jobs.stop().await;
         self.engine
             .shutdown(self.settings.shutdown_patience())
@@ -248,6 +294,7 @@ impl Running {
         self.apis.drain().await;
         self.keys.drain().await;
         self.usage.drain().await;
+        self.watching.close().await;
         self.store.close().await;
         tracing::info!("stopped");
     }
@@ -309,28 +356,13 @@ fn serve_inside(connections: &Connections, engine: &Engine, port: Arc<ApiPort>) 
                 .set_nonblocking(true)
                 .and_then(|()| TcpListener::from_std(listener));
             match listener {
-                Ok(listener) => inner.serve_until(&closed, listener, port.clone()),
+                Ok(listener) => {
+                    inner.serve_until(&closed, listener, Listening::default(), port.clone())
+                }
                 Err(error) => tracing::warn!(%error, "cannot serve a function's own network"),
             }
         }
     });
-}
-
-async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| StartError::Listen {
-            what,
-            address,
-            source,
-        })
-}
-
-fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|source| StartError::Io {
-        what: "find out where it listens",
-        source,
-    })
 }
 
 /// What a person should know before it hurts.

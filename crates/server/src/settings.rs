@@ -8,10 +8,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aws_client::web::Web;
 use types::{Scope, limits::Limits};
 
 pub(crate) use config::base64_len;
-pub use config::{ClockKind, Config, Durability, Isolation, parse_address};
+pub use config::{
+    ClockKind, Config, Durability, Isolation, Switch, parse_address, parse_perhaps_address,
+};
 
 /// The file in the data directory that settings may be written to.
 pub const FILE: &str = "engine.toml";
@@ -26,6 +29,11 @@ pub struct Settings {
     pub data: PathBuf,
     pub scope: Scope,
     pub config: Config,
+    /// The name that this machine has for others, or nothing.
+    pub machine_name: String,
+    /// By which way the web is asked, as far as the engine asks: the proxy and the
+    /// certificates of the environment.
+    pub web: Web,
     /// Variables that begin with `SQUALL_` and mean nothing: worth a warning.
     pub ignored: Vec<String>,
 }
@@ -36,6 +44,7 @@ pub struct Flags {
     pub data: Option<PathBuf>,
     pub api: Option<SocketAddr>,
     pub gateway: Option<SocketAddr>,
+    pub gateway_tls: Option<Option<SocketAddr>>,
     pub region: Option<types::Region>,
     pub account: Option<types::AccountId>,
     pub isolation: Option<Isolation>,
@@ -45,6 +54,10 @@ pub struct Flags {
     pub machine_python_folders: Vec<PathBuf>,
     /// The same for R.
     pub machine_r_folders: Vec<PathBuf>,
+    /// The name that this machine has for others.
+    pub machine_name: String,
+    /// The files that this process may have open; 0 is not known.
+    pub open_files: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +90,9 @@ impl Settings {
         flags: Flags,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, SettingsError> {
-        let variables: Vec<(String, String)> = environment
+        let all: Vec<(String, String)> = environment.into_iter().collect();
+        let web = web(&all)?;
+        let variables: Vec<(String, String)> = all
             .into_iter()
             .filter(|(name, _)| name.starts_with(PREFIX))
             .collect();
@@ -85,6 +100,7 @@ impl Settings {
         let file = sources::read_file(&data.join(FILE))?;
         let (table, ignored) = sources::environment_table(&variables)?;
         let mut config = sources::merge(file, table)?;
+        let machine_name = flags.machine_name.clone();
         apply(&mut config, flags);
         check(&config)?;
         let scope = Scope {
@@ -95,6 +111,8 @@ impl Settings {
             data,
             scope,
             config,
+            machine_name,
+            web,
             ignored,
         })
     }
@@ -106,6 +124,18 @@ impl Settings {
     pub fn shutdown_patience(&self) -> Duration {
         Duration::from_secs(self.config.shutdown_seconds)
     }
+}
+
+fn web(environment: &[(String, String)]) -> Result<Web, SettingsError> {
+    let variable = |wanted: &str| {
+        let found = environment.iter().find(|(name, _)| name == wanted);
+        let value = found.map(|(_, value)| value.clone());
+        value.filter(|value| !value.is_empty())
+    };
+    Web::find(&variable).map_err(|error| SettingsError::Refused {
+        setting: "HTTPS_PROXY",
+        problem: error.to_string(),
+    })
 }
 
 /// The data directory by environment, or the default.
@@ -124,6 +154,7 @@ fn apply(config: &mut Config, flags: Flags) {
     }
     set(&mut config.api, flags.api);
     set(&mut config.gateway, flags.gateway);
+    set(&mut config.gateway_tls, flags.gateway_tls);
     set(&mut config.region, flags.region);
     set(&mut config.account, flags.account);
     set(&mut config.isolation, flags.isolation);
@@ -131,6 +162,19 @@ fn apply(config: &mut Config, flags: Flags) {
     set(&mut config.clock, flags.clock);
     config.python_folders.extend(flags.machine_python_folders);
     config.r_folders.extend(flags.machine_r_folders);
+    config.max_connections = affordable(config.max_connections, flags.open_files);
+}
+
+/// What of the files that may be open is left to functions and to what is stored.
+const OTHER_FILES: u64 = 4;
+
+/// As many connections as were asked for, if this process may have them open.
+fn affordable(asked: usize, open_files: u64) -> usize {
+    let most = usize::try_from(open_files - open_files / OTHER_FILES).unwrap_or(usize::MAX);
+    if open_files == 0 || asked <= most {
+        return asked;
+    }
+    most.max(1)
 }
 
 /// What single values cannot show to be wrong.
@@ -144,6 +188,52 @@ fn check(config: &Config) -> Result<(), SettingsError> {
     let limits = &config.limits;
     if config.api == config.gateway && config.api.port() != 0 {
         return refuse("gateway", "API and gateway cannot share an address");
+    }
+    for (setting, address) in [
+        ("gateway_tls", config.gateway_tls),
+        ("api_tls", config.api_tls),
+    ] {
+        let others = [Some(config.api), Some(config.gateway)];
+        if address.is_some_and(|address| address.port() != 0 && others.contains(&Some(address))) {
+            return refuse(setting, "an address is for TLS or for what is in the clear");
+        }
+    }
+    if config
+        .gateway_tls
+        .is_some_and(|address| address.port() != 0)
+        && config.gateway_tls == config.api_tls
+    {
+        return refuse("api_tls", "API and gateway cannot share an address");
+    }
+    if config.tls_certificate.as_os_str().is_empty() && !config.tls_key.as_os_str().is_empty() {
+        return refuse("tls_key", "a key without tls_certificate");
+    }
+    for given in &config.hosts {
+        if let Err(problem) = crate::http::check_given(given) {
+            return refuse("hosts", &problem);
+        }
+    }
+    for given in &config.tls_hosts {
+        if given == "*" || crate::http::check_given(given).is_err() {
+            return refuse(
+                "tls_hosts",
+                &format!("{given:?} is not a name or an address"),
+            );
+        }
+    }
+    if config.access_log_files == 0 || config.access_log_file_mb == 0 {
+        return refuse(
+            "access_log_files",
+            "one file of 1 MB is the least; access_log = \"off\" keeps none",
+        );
+    }
+    if !(0.0..=1.0).contains(&config.trace_sample) {
+        return refuse("trace_sample", "it is a part, from 0 to 1");
+    }
+    if !config.otlp_endpoint.is_empty()
+        && let Err(error) = aws_client::web::check(&config.otlp_endpoint)
+    {
+        return refuse("otlp_endpoint", &error.to_string());
     }
     if config.max_connections == 0 {
         return refuse("max_connections", "at least one connection is needed");

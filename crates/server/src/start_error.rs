@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use store::{OpenError, StoreError};
 
 use crate::files::FileError;
+use crate::tls::TlsError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -20,6 +21,8 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("functions cannot be isolated on this machine: {found}")]
     NoIsolation {
         found: String,
@@ -54,6 +57,7 @@ impl StartError {
                 | OpenError::Store(StoreError::Io { .. }),
             )
             | Self::Files(_)
+            | Self::Tls(_)
             | Self::Listen { .. }
             | Self::NoIsolation { .. } => true,
             Self::Store(OpenError::Store(_))
@@ -70,10 +74,11 @@ impl StartError {
                 Some("use that engine, stop it, or choose another directory with --data".to_owned())
             }
             Self::Listen { what, source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
-                let flag = if *what == "gateway" {
-                    "--gateway"
-                } else {
-                    "--api"
+                let flag = match *what {
+                    "gateway" => "--gateway",
+                    "gateway over TLS" => "--gateway-tls",
+                    "AWS endpoint over TLS" => "SQUALL_API_TLS, such as",
+                    _ => "--api",
                 };
                 Some(format!(
                     "another program listens there; choose another address: {flag} 127.0.0.1:0 takes a free one"

@@ -2,6 +2,7 @@
 //! than the rules allow.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_wire::Body;
@@ -89,6 +90,8 @@ pub struct Unread<'a> {
     pub(super) rules: &'a BodyRules,
     /// The client waits for a word before it sends.
     pub(super) awaited: bool,
+    /// On which it is counted, where nobody knows beforehand how much it is.
+    pub(super) came: Option<Arc<AtomicU64>>,
 }
 
 impl<'a> Unread<'a> {
@@ -101,12 +104,39 @@ impl<'a> Unread<'a> {
             incoming,
             rules,
             awaited,
+            came: None,
         }
+    }
+
+    /// Has a body counted whose length no head says.
+    pub fn counted(mut self, came: impl FnOnce() -> Arc<AtomicU64>) -> Self {
+        if self.incoming.size_hint().exact().is_none() {
+            self.came = Some(came());
+        }
+        self
     }
 
     /// Reads all of it, if it is not more than `limit` bytes.
     pub async fn whole(self, limit: u64) -> Result<Whole, Refusal> {
-        read(self.incoming, limit, self.rules).await
+        // Who asks beforehand is told at once, and sends nothing.
+        let declared = self.incoming.size_hint().exact();
+        if let Some(size) = declared.filter(|size| self.awaited && *size > limit) {
+            return Err(Refusal::TooLarge {
+                limit,
+                size,
+                cut_off: true,
+            });
+        }
+        let read = read(self.incoming, limit, self.rules).await;
+        if let Some(came) = &self.came {
+            let size = match &read {
+                Ok(whole) => len(&whole.bytes),
+                Err(Refusal::TooLarge { size, .. }) => *size,
+                Err(_) => 0,
+            };
+            came.store(size, Ordering::Relaxed);
+        }
+        read
     }
 }
 

@@ -1,23 +1,20 @@
 //! Listeners and connections: how many there may be, how long they may idle, and
 //! how they come to an end.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use engine::http_apis::IpRange;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::outgoing::Impatient;
-use super::{BodyRules, Port, answer};
+use super::hosts::Hosts;
+use super::{BodyRules, Port, connection};
+use crate::tls::Tls;
 
 /// How long to wait when the system has no descriptor left for a connection.
 const BREATHER: Duration = Duration::from_millis(50);
@@ -33,11 +30,29 @@ pub struct Rules {
     pub bodies: BodyRules,
 }
 
+/// How a listener is spoken to.
+#[derive(Debug, Default)]
+pub struct Listening {
+    /// `None`: in the clear.
+    pub tls: Option<Arc<Tls>>,
+    /// The names under which it may be asked.
+    pub hosts: Hosts,
+    /// Who may speak for others.
+    pub proxies: Vec<IpRange>,
+}
+
 /// Everything that is open on the network. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Connections {
+pub struct Connections(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     rules: Rules,
     slots: Arc<Semaphore>,
+    /// Someone waits for a slot.
+    crowded: Notify,
+    #[cfg(test)]
+    waiting: std::sync::atomic::AtomicUsize,
     tasks: TaskTracker,
     /// No new connections or requests; what runs may end.
     drain: CancellationToken,
@@ -47,25 +62,70 @@ pub struct Connections {
 
 impl Connections {
     pub fn new(rules: Rules) -> Self {
-        Self {
-            slots: Arc::new(Semaphore::new(
-                rules.max_connections.min(Semaphore::MAX_PERMITS),
-            )),
+        let slots = rules.max_connections.min(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Shared {
+            slots: Arc::new(Semaphore::new(slots)),
             rules,
+            crowded: Notify::new(),
+            #[cfg(test)]
+            waiting: std::sync::atomic::AtomicUsize::new(0),
             tasks: TaskTracker::new(),
             drain: CancellationToken::new(),
             kill: CancellationToken::new(),
-        }
+        }))
+    }
+
+    /// Connections that wait as bare sockets.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.0.waiting.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// How many connections are open.
+    pub fn open(&self) -> usize {
+        let slots = self.0.rules.max_connections.min(Semaphore::MAX_PERMITS);
+        slots.saturating_sub(self.0.slots.available_permits())
+    }
+
+    pub(super) fn rules(&self) -> &Rules {
+        &self.0.rules
+    }
+
+    /// Counts a connection that waits for its next request, or no more.
+    #[cfg(test)]
+    pub(super) fn count_waiting(&self, served: bool, waits: bool) {
+        use std::sync::atomic::Ordering::Relaxed;
+        match (served, waits) {
+            (false, _) => 0,
+            (true, true) => self.0.waiting.fetch_add(1, Relaxed),
+            (true, false) => self.0.waiting.fetch_sub(1, Relaxed),
+        };
+    }
+
+    pub(super) fn crowded(&self) -> &Notify {
+        &self.0.crowded
+    }
+
+    pub(super) fn tasks(&self) -> &TaskTracker {
+        &self.0.tasks
+    }
+
+    pub(super) fn draining(&self) -> &CancellationToken {
+        &self.0.drain
+    }
+
+    pub(super) fn kill(&self) -> &CancellationToken {
+        &self.0.kill
     }
 
     /// Cancelled when the end begins.
     pub fn end(&self) -> CancellationToken {
-        self.drain.child_token()
+        self.0.drain.child_token()
     }
 
     /// Serves a port on a listener until the end.
-    pub fn serve<P: Port>(&self, listener: TcpListener, port: Arc<P>) {
-        self.serve_until(&self.end(), listener, port);
+    pub fn serve<P: Port>(&self, listener: TcpListener, listening: Listening, port: Arc<P>) {
+        self.serve_until(&self.end(), listener, listening, port);
     }
 
     /// Serves a port on a listener until it is `closed`, or until the end.
@@ -73,22 +133,24 @@ impl Connections {
         &self,
         closed: &CancellationToken,
         listener: TcpListener,
+        listening: Listening,
         port: Arc<P>,
     ) {
         let (this, closed) = (self.clone(), closed.clone());
-        self.tasks.spawn(async move {
+        let listening = Arc::new(listening);
+        self.0.tasks.spawn(async move {
             tokio::select! {
-                () = this.drain.cancelled() => {}
+                () = this.0.drain.cancelled() => {}
                 () = closed.cancelled() => {}
-                () = this.accept(&listener, &port) => {}
+                () = this.accept(&listener, &listening, &port) => {}
             }
         });
     }
 
     /// Runs a task of the server's own until the end.
     pub fn run<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
-        let drain = self.drain.clone();
-        self.tasks.spawn(async move {
+        let drain = self.0.drain.clone();
+        self.0.tasks.spawn(async move {
             tokio::select! {
                 () = drain.cancelled() => {}
                 () = task => {}
@@ -98,32 +160,39 @@ impl Connections {
 
     /// Lets no one in any more, waits for running requests, cuts the rest off.
     pub async fn close(&self, patience: Duration) {
-        self.drain.cancel();
-        self.tasks.close();
-        if tokio::time::timeout(patience, self.tasks.wait())
+        self.0.drain.cancel();
+        self.0.tasks.close();
+        if tokio::time::timeout(patience, self.0.tasks.wait())
             .await
             .is_err()
         {
             tracing::warn!(
-                connections = self.tasks.len(),
+                connections = self.0.tasks.len(),
                 "cutting off requests that did not end in time"
             );
-            self.kill.cancel();
-            self.tasks.wait().await;
+            self.0.kill.cancel();
+            self.0.tasks.wait().await;
         }
     }
 
-    async fn accept<P: Port>(&self, listener: &TcpListener, port: &Arc<P>) {
+    async fn accept<P: Port>(
+        &self,
+        listener: &TcpListener,
+        listening: &Arc<Listening>,
+        port: &Arc<P>,
+    ) {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     // After the accept: a listener on which nothing happens must
                     // not keep a slot from the others.
-                    let Ok(slot) = self.slots.clone().acquire_owned().await else {
+                    let Some(slot) = self.slot().await else {
                         return;
                     };
-                    let connection = self.clone().connection(stream, peer, port.clone(), slot);
-                    self.tasks.spawn(connection);
+                    let (listening, port) = (listening.clone(), port.clone());
+                    self.0
+                        .tasks
+                        .spawn(self.clone().hold(slot, stream, peer, listening, port));
                 }
                 Err(error) if is_clients_fault(&error) => {}
                 Err(error) => {
@@ -134,43 +203,24 @@ impl Connections {
         }
     }
 
-    async fn connection<P: Port>(
+    /// Waits for a slot; one of the connections that do nothing makes room.
+    async fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(slot) = self.0.slots.clone().try_acquire_owned() {
+            return Some(slot);
+        }
+        self.0.crowded.notify_one();
+        self.0.slots.clone().acquire_owned().await.ok()
+    }
+
+    async fn hold<P: Port>(
         self,
+        _slot: OwnedSemaphorePermit,
         stream: TcpStream,
         peer: SocketAddr,
+        listening: Arc<Listening>,
         port: Arc<P>,
-        _slot: OwnedSemaphorePermit,
     ) {
-        // Answers are small and written at once: waiting for more costs 40 ms.
-        let _ = stream.set_nodelay(true);
-        let stream = Impatient::new(stream, self.rules.answer_stall);
-        let bodies = &self.rules.bodies;
-        let service = service_fn(|request| {
-            let port = &port;
-            async move { Ok::<_, Infallible>(answer(&**port, bodies, peer, request).await) }
-        });
-        let mut connection = pin!(
-            http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(self.rules.head)
-                .serve_connection(TokioIo::new(stream), service)
-        );
-        let mut draining = false;
-        loop {
-            tokio::select! {
-                result = connection.as_mut() => {
-                    if let Err(error) = result {
-                        tracing::debug!(%peer, %error, "connection ended early");
-                    }
-                    return;
-                }
-                () = self.drain.cancelled(), if !draining => {
-                    draining = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-                () = self.kill.cancelled() => return,
-            }
-        }
+        connection::serve(self, listening, port, stream, peer).await;
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 
 use super::tests::{STALL, chunked, exchange, post, refuse, rest, send};
-use super::{BodyRules, Connections, Pieces, Port, Rules, Unread};
+use super::{BodyRules, Connections, Listening, Pieces, Port, Rules, Unread};
 
 const LARGE: usize = 100 << 20;
 
@@ -99,7 +99,7 @@ async fn start_with(stall: Duration) -> (SocketAddr, Connections, Arc<Reader>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let reader = Arc::new(Reader::default());
-    connections.serve(listener, reader.clone());
+    connections.serve(listener, Listening::default(), reader.clone());
     (address, connections, reader)
 }
 

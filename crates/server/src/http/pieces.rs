@@ -5,6 +5,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub struct Pieces {
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
     fate: Arc<Mutex<Fate>>,
+    came: Option<Arc<AtomicU64>>,
 }
 
 /// What became of a body, for when its handler has answered.
@@ -75,6 +77,7 @@ impl Unread<'_> {
             timer: None,
             waiting: false,
             fate: fate.clone(),
+            came: self.came,
         };
         let rest = Rest {
             fate,
@@ -134,7 +137,12 @@ impl http_body::Body for Pieces {
         this.waiting = false;
         Poll::Ready(match frame {
             // Time is read only where a client could keep us for ever.
-            Some(Ok(frame)) => Some(Ok(frame)),
+            Some(Ok(frame)) => {
+                if let (Some(came), Some(data)) = (&this.came, frame.data_ref()) {
+                    came.fetch_add(data.len() as u64, Ordering::Relaxed);
+                }
+                Some(Ok(frame))
+            }
             Some(Err(error)) => {
                 let error = io::Error::new(io::ErrorKind::UnexpectedEof, error);
                 Some(Err(this.fail(Refusal::Broken, error)))
@@ -173,6 +181,16 @@ impl Drop for Pieces {
 }
 
 impl Rest {
+    /// The same for an answer to a head alone: a connection that ends with it is not
+    /// read on.
+    pub(super) async fn settle_or_close(self, answer: Response<Body>) -> Response<Body> {
+        if answer.headers().contains_key(http::header::CONNECTION) {
+            return answer;
+        }
+        let refuse = |_| closing(Response::new(aws_wire::body::empty()));
+        self.settle(answer, refuse).await
+    }
+
     /// Brings the body to its end, and the answer into the form that this needs.
     /// An error that the client's body caused is told in the words of `refuse`.
     pub async fn settle(

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use super::{BodyRules, Connections, Port, Refusal, Rules, Unread};
+use super::{BodyRules, Connections, Listening, Port, Refusal, Rules, Unread};
 
 const LIMIT: u64 = 1_000_000;
 pub(super) const STALL: Duration = Duration::from_millis(200);
@@ -58,7 +58,7 @@ async fn start(max_connections: usize) -> (SocketAddr, Connections, Arc<Echo>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let echo = Arc::new(Echo::default());
-    connections.serve(listener, echo.clone());
+    connections.serve(listener, Listening::default(), echo.clone());
     (address, connections, echo)
 }
 
@@ -227,4 +227,95 @@ async fn garbage_is_answered_or_dropped_and_the_next_is_served() {
     }
     let answer = exchange(address, &post(3), b"abc").await;
     assert!(answer.ends_with("\r\n\r\n3"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_connection_that_gave_up_its_buffers_serves_on() {
+    let (address, connections, _echo) = start(16).await;
+    let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nok";
+    let mut stream = send(address, head, b"").await;
+    for _ in 0..3 {
+        let mut answer = vec![0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, b"HTTP/1.1 200");
+        let mut rest = Vec::new();
+        while !rest.ends_with(b"\r\n\r\n2") {
+            rest.push(stream.read_u8().await.unwrap());
+        }
+        while connections.waiting() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        stream.write_all(head.as_bytes()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_drips_behind_a_whole_request_loses_its_connection() {
+    let (address, ..) = start(16).await;
+    let request = "GET / HTTP/1.1\r\nhost: x\r\n\r\nGET / HT";
+    let stream = send(address, request, b"").await;
+    let ended = tokio::time::timeout(Duration::from_secs(10), rest(stream)).await;
+    assert!(ended.unwrap().starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_connection_that_does_nothing_makes_room() {
+    let (address, connections, _echo) = start(1).await;
+    let head = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    let kept = send(address, head, b"").await;
+    while connections.waiting() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let answer = exchange(address, &post(0), b"").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(rest(kept).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn the_protocol_is_found_however_its_first_bytes_come() {
+    let (address, ..) = start(16).await;
+    // A method that begins as HTTP/2 does.
+    for pieces in [
+        ["P", "OST / HTTP/1.1"],
+        ["PR", "IX / HTTP/1.1"],
+        ["PO", "ST / HTTP/1.1"],
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(pieces[0].as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        stream.write_all(pieces[1].as_bytes()).await.unwrap();
+        let more = b"\r\nhost: x\r\ncontent-length: 1\r\nconnection: close\r\n\r\nx";
+        stream.write_all(more).await.unwrap();
+        let answer = rest(stream).await;
+        assert!(answer.ends_with("\r\n\r\n1"), "{pieces:?}: {answer}");
+    }
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    for piece in ["P", "RI", " * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        stream.write_all(piece.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    stream
+        .write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0])
+        .await
+        .unwrap();
+    let mut settings = [0; 9];
+    stream.read_exact(&mut settings).await.unwrap();
+    assert_eq!(settings[3], 4, "SETTINGS is the first frame");
+}
+
+#[tokio::test]
+async fn a_connection_of_http_2_without_requests_ends() {
+    let (address, ..) = start(16).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .await
+        .unwrap();
+    stream
+        .write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0])
+        .await
+        .unwrap();
+    // It says goodbye, and ends although nobody answers that.
+    let ended = tokio::time::timeout(Duration::from_secs(10), rest(stream)).await;
+    assert!(ended.is_ok());
 }

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use engine::http_apis::IpRange;
 use rules::Missed;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use types::limits::Limits;
 use types::{AccountId, Region};
 
@@ -18,6 +19,20 @@ pub struct Config {
     /// Where function URLs are served.
     #[serde(deserialize_with = "address")]
     pub gateway: SocketAddr,
+    /// Where the gateway is served over TLS, and the AWS endpoint; `None` is nowhere.
+    #[serde(deserialize_with = "perhaps_address", serialize_with = "or_off")]
+    pub gateway_tls: Option<SocketAddr>,
+    #[serde(deserialize_with = "perhaps_address", serialize_with = "or_off")]
+    pub api_tls: Option<SocketAddr>,
+    /// A file in PEM form, or a folder of pairs; empty takes certificates of our own.
+    pub tls_certificate: PathBuf,
+    pub tls_key: PathBuf,
+    /// Names and addresses that our own certificates hold for besides the usual ones.
+    pub tls_hosts: Vec<String>,
+    /// Names under which the ports may be asked besides those that are known.
+    pub hosts: Vec<String>,
+    /// Whose word is taken for whom they speak for.
+    pub trusted_proxies: Vec<IpRange>,
     pub region: Region,
     pub account: AccountId,
     pub durability: Durability,
@@ -68,6 +83,18 @@ pub struct Config {
     pub map_jobs: usize,
     /// Tables that nobody waits for and that are not done.
     pub map_queued_jobs: usize,
+    /// Whether a line is kept of each request of the gateway.
+    pub access_log: Switch,
+    /// Files of it that are kept, and how large one of them may become.
+    pub access_log_files: usize,
+    pub access_log_file_mb: u64,
+    /// Where Prometheus finds what is counted; `None` is nowhere.
+    #[serde(deserialize_with = "perhaps_address", serialize_with = "or_off")]
+    pub metrics: Option<SocketAddr>,
+    /// The collector that spans of traces are sent to; empty is none.
+    pub otlp_endpoint: String,
+    /// How much of the traces that begin here is recorded.
+    pub trace_sample: f64,
     /// How long a stop waits for what is running.
     pub shutdown_seconds: u64,
     pub limits: Limits,
@@ -78,6 +105,13 @@ impl Default for Config {
         Self {
             api: SocketAddr::from(([127, 0, 0, 1], 4566)),
             gateway: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            gateway_tls: None,
+            api_tls: None,
+            tls_certificate: PathBuf::new(),
+            tls_key: PathBuf::new(),
+            tls_hosts: Vec::new(),
+            hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
             region: "us-east-1"
                 .parse()
                 .expect("us-east-1 has the form of a region"),
@@ -99,7 +133,7 @@ impl Default for Config {
             missed_schedules: Missed::Once,
             schedule_seconds: false,
             template_memory_mb: 4096,
-            max_connections: 4096,
+            max_connections: 16_384,
             header_seconds: 60,
             body_stall_seconds: 30,
             answer_stall_seconds: 300,
@@ -110,10 +144,24 @@ impl Default for Config {
             map_seconds: 900,
             map_jobs: 2,
             map_queued_jobs: 1000,
+            access_log: Switch::On,
+            access_log_files: 4,
+            access_log_file_mb: 64,
+            metrics: None,
+            otlp_endpoint: String::new(),
+            trace_sample: 1.0,
             shutdown_seconds: 20,
             limits: Limits::default(),
         }
     }
+}
+
+/// Whether something is done at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    On,
+    Off,
 }
 
 /// Whether an acknowledged write survives a power loss, or a killed engine only.
@@ -151,6 +199,32 @@ pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
         .unwrap_or(text)
         .parse()
         .map_err(|_| format!("{text:?} is not an address with a port, such as 127.0.0.1:4566"))
+}
+
+/// What stands for no address.
+const OFF: &str = "off";
+
+/// Reads `ADDRESS:PORT`, or `off`.
+pub fn parse_perhaps_address(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text == OFF {
+        return Ok(None);
+    }
+    parse_address(text).map(Some)
+}
+
+fn perhaps_address<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_perhaps_address(&text).map_err(serde::de::Error::custom)
+}
+
+#[expect(clippy::ref_option, reason = "serde hands it over so")]
+fn or_off<S: Serializer>(address: &Option<SocketAddr>, serializer: S) -> Result<S::Ok, S::Error> {
+    match address {
+        Some(address) => serializer.collect_str(address),
+        None => serializer.serialize_str(OFF),
+    }
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {

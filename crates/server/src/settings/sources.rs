@@ -18,6 +18,9 @@ const ELSEWHERE: [&str; 5] = [
     "SQUALL_VENV",
 ];
 
+/// Lists whose items may have colons, and so are not separated by them.
+const WITH_COMMAS: [&str; 3] = ["hosts", "tls_hosts", "trusted_proxies"];
+
 /// The file's table, already known to be valid by itself. A missing file is empty.
 pub fn read_file(path: &Path) -> Result<Table, SettingsError> {
     let text = match std::fs::read_to_string(path) {
@@ -91,10 +94,18 @@ pub fn known_keys() -> Vec<String> {
 fn typed(key: &str, text: &str) -> Result<Value, String> {
     let mut candidates = vec![Value::String(text.to_owned())];
     candidates.extend(text.parse().ok().map(Value::Integer));
+    candidates.extend(text.parse().ok().map(Value::Float));
     candidates.extend(text.parse().ok().map(Value::Boolean));
-    let parts =
-        std::env::split_paths(text).map(|path| Value::String(path.to_string_lossy().into_owned()));
-    candidates.push(Value::Array(parts.collect()));
+    let parts: Vec<String> = if WITH_COMMAS.contains(&key) {
+        let parts = text.split(',').map(|part| part.trim().to_owned());
+        parts.filter(|part| !part.is_empty()).collect()
+    } else {
+        let paths = std::env::split_paths(text);
+        paths
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect()
+    };
+    candidates.push(Value::Array(parts.into_iter().map(Value::String).collect()));
     let mut first_error = None;
     for candidate in candidates {
         match Config::deserialize(single(key, candidate.clone())) {
