@@ -53,7 +53,14 @@ pub(crate) fn decorate(cors: &Cors, parts: &Parts, headers: &mut HeaderMap) {
         return;
     }
     let exposed = cors.expose_headers.as_deref().unwrap_or_default();
-    set(headers, ACCESS_CONTROL_EXPOSE_HEADERS, joined(exposed));
+    let value = if exposed.iter().any(|name| name == "*") {
+        // A star means nothing to pages that sent credentials; names do.
+        let names: Vec<String> = headers.keys().map(ToString::to_string).collect();
+        joined(&names)
+    } else {
+        joined(exposed)
+    };
+    set(headers, ACCESS_CONTROL_EXPOSE_HEADERS, value);
 }
 
 /// Takes away what a function said of its own.
@@ -87,27 +94,44 @@ pub(crate) fn is_stranger(cors: Option<&Cors>, parts: &Parts) -> bool {
     !allowed.iter().any(|pattern| fits(pattern, origin))
 }
 
+/// Whether the page may, and as who. Caches between are told that others may get another
+/// answer, also where this one gets none.
 fn allow_origin(cors: &Cors, parts: &Parts, headers: &mut HeaderMap) -> bool {
+    let allowed = cors.allow_origins.as_deref().unwrap_or_default();
+    let credentials = cors.allow_credentials == Some(true);
+    let everyone = allowed.iter().any(|pattern| pattern == "*");
+    if credentials || !everyone {
+        vary(headers);
+    }
     let Some(origin) = parts.headers.get(ORIGIN) else {
         return false;
     };
-    let allowed = cors.allow_origins.as_deref().unwrap_or_default();
     let text = origin.to_str().unwrap_or_default();
-    if !allowed.iter().any(|pattern| fits(pattern, text)) {
-        return false;
-    }
-    let credentials = cors.allow_credentials == Some(true);
-    if allowed.iter().any(|pattern| pattern == "*") && !credentials {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    } else {
+    let mut named = allowed.iter().filter(|pattern| *pattern != "*");
+    let is_named = named.any(|pattern| fits(pattern, text));
+    if credentials && is_named {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        headers.append(VARY, HeaderValue::from_static("Origin"));
-    }
-    if credentials {
         let yes = HeaderValue::from_static("true");
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+    } else if everyone {
+        // To be open to all is not to be open to all in the name of who looks at them.
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    } else if is_named {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    } else {
+        return false;
     }
     true
+}
+
+fn vary(headers: &mut HeaderMap) {
+    let said = headers.get_all(VARY).iter();
+    let mut names = said
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    if !names.any(|name| name.trim().eq_ignore_ascii_case("origin")) {
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+    }
 }
 
 /// `*`, `https://*`, `https://*.example.com`, or the origin itself.
@@ -193,7 +217,8 @@ mod tests {
             ]
         );
         let evil = [("origin", "https://evil.example"), asked[1]];
-        assert!(preflight(&cors, &parts("OPTIONS", &evil)).is_empty());
+        let evil = preflight(&cors, &parts("OPTIONS", &evil));
+        assert_eq!(shown(&evil), ["vary: Origin"]);
         assert!(!is_preflight(&parts("OPTIONS", &asked[..1])));
         assert!(!is_preflight(&parts("POST", &asked)));
     }
@@ -247,6 +272,60 @@ mod tests {
             &mut headers,
         );
         decorate(&cors, &parts("GET", &[]), &mut headers);
-        assert!(headers.is_empty());
+        assert_eq!(shown(&headers), ["vary: Origin"], "once");
+    }
+
+    #[test]
+    fn what_everybody_may_is_done_in_nobodys_name() {
+        let cors = Cors {
+            allow_origins: Some(list(&["*", "https://a.example"])),
+            allow_credentials: Some(true),
+            ..Cors::default()
+        };
+        let answer = |origin: &str| {
+            let mut headers = HeaderMap::new();
+            let request = parts("GET", &[("origin", origin)]);
+            decorate(&cors, &request, &mut headers);
+            shown(&headers)
+        };
+        assert_eq!(
+            answer("https://a.example"),
+            [
+                "allow-credentials: true",
+                "allow-origin: https://a.example",
+                "vary: Origin"
+            ]
+        );
+        for origin in [
+            "https://b.example",
+            "null",
+            "https://a.example.evil.example",
+        ] {
+            assert_eq!(
+                answer(origin),
+                ["allow-origin: *", "vary: Origin"],
+                "{origin}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_star_for_headers_exposes_those_that_are_there() {
+        let cors = Cors {
+            allow_origins: Some(list(&["*"])),
+            expose_headers: Some(list(&["*"])),
+            ..Cors::default()
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert("x-one", HeaderValue::from_static("1"));
+        headers.append(VARY, HeaderValue::from_static("Accept, origin"));
+        decorate(
+            &cors,
+            &parts("GET", &[("origin", "http://x")]),
+            &mut headers,
+        );
+        let exposed = headers[ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap();
+        assert!(exposed.split(',').any(|name| name == "x-one"), "{exposed}");
+        assert_eq!(headers.get_all(VARY).iter().count(), 1);
     }
 }

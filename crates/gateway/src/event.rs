@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use aws_wire::form;
-use aws_wire::sigv4::Identity;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use engine::http_apis::{RouteKey, StageName};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, USER_AGENT};
 use http::request::Parts;
+use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, Version};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use types::{RequestId, Timestamp};
 
+use crate::caller::Caller;
 use crate::target::Target;
 
 const DEFAULT: &str = "$default";
@@ -25,8 +27,8 @@ pub(crate) struct Facts<'a> {
     pub parts: &'a Parts,
     pub body: &'a Bytes,
     pub target: &'a Target,
-    /// Set if the URL asks for signatures.
-    pub caller: Option<&'a Identity>,
+    /// Somebody, if the URL or the route asks who calls.
+    pub caller: &'a Caller,
     pub source: IpAddr,
     pub request_id: RequestId,
     pub trace_id: &'a str,
@@ -87,9 +89,19 @@ struct Context<'a> {
     time_epoch: i64,
 }
 
+/// Who let the caller in, and what is known of the caller by it.
 #[derive(Debug, Serialize)]
-struct Authorizer<'a> {
-    iam: Iam<'a>,
+#[serde(rename_all = "lowercase")]
+enum Authorizer<'a> {
+    Iam(Iam<'a>),
+    Jwt(Jwt<'a>),
+    Lambda(&'a Map<String, Value>),
+}
+
+#[derive(Debug, Serialize)]
+struct Jwt<'a> {
+    claims: &'a BTreeMap<String, String>,
+    scopes: Option<&'a [String]>,
 }
 
 #[derive(Debug, Serialize)]
@@ -159,23 +171,13 @@ pub(crate) fn build(facts: &Facts<'_>) -> Bytes {
 fn context<'a>(facts: &Facts<'a>) -> Context<'a> {
     let parts = facts.parts;
     Context {
-        account_id: match (facts.route, facts.caller) {
+        account_id: match (facts.route, facts.caller.signer()) {
             (Some(route), _) => route.account,
             (None, Some(caller)) => caller.principal.account.as_str(),
             (None, None) => "anonymous",
         },
         api_id: &facts.target.id,
-        authorizer: facts.caller.map(|caller| Authorizer {
-            iam: Iam {
-                access_key: &caller.access_key,
-                account_id: caller.principal.account.as_str(),
-                caller_id: &caller.principal.user_id,
-                cognito_identity: None,
-                principal_org_id: None,
-                user_arn: &caller.principal.arn,
-                user_id: &caller.principal.user_id,
-            },
-        }),
+        authorizer: authorizer(facts.caller),
         domain_name: &facts.target.domain,
         domain_prefix: &facts.target.id,
         http: Http {
@@ -193,14 +195,31 @@ fn context<'a>(facts: &Facts<'a>) -> Context<'a> {
     }
 }
 
+fn authorizer(caller: &Caller) -> Option<Authorizer<'_>> {
+    match caller {
+        Caller::Anybody => None,
+        Caller::Signer(caller) => Some(Authorizer::Iam(Iam {
+            access_key: &caller.access_key,
+            account_id: caller.principal.account.as_str(),
+            caller_id: &caller.principal.user_id,
+            cognito_identity: None,
+            principal_org_id: None,
+            user_arn: &caller.principal.arn,
+            user_id: &caller.principal.user_id,
+        })),
+        Caller::Bearer(claims) => Some(Authorizer::Jwt(Jwt {
+            claims: &claims.texts,
+            scopes: claims.scopes.as_deref(),
+        })),
+        Caller::Admitted(admitted) => Some(Authorizer::Lambda(&admitted.context)),
+    }
+}
+
 /// Names in lower case, several values joined by commas; without cookies, which
 /// have their own place, and without what a signature was made with.
 fn headers<'a>(facts: &Facts<'a>) -> BTreeMap<&'a str, String> {
     let headers = &facts.parts.headers;
-    let is_hidden = |name: &HeaderName| {
-        let secret = name == AUTHORIZATION || name.as_str() == "x-amz-security-token";
-        name == COOKIE || (secret && facts.caller.is_some())
-    };
+    let is_hidden = |name: &HeaderName| name == COOKIE || is_secret(facts, name);
     let mut joined: BTreeMap<&str, String> = headers
         .keys()
         .filter(|name| !is_hidden(name))
@@ -213,21 +232,33 @@ fn headers<'a>(facts: &Facts<'a>) -> BTreeMap<&'a str, String> {
     joined
 }
 
+/// What a signature was made with: for as long as it holds, others could use it.
+pub(crate) fn is_secret(facts: &Facts<'_>, name: &HeaderName) -> bool {
+    let signs = name == AUTHORIZATION || name.as_str() == "x-amz-security-token";
+    signs && facts.caller.signer().is_some()
+}
+
 /// What a gateway says of a request beside the headers of the client.
 pub(crate) fn add_own(facts: &Facts<'_>, headers: &mut BTreeMap<&str, String>) {
     headers.insert("x-amzn-trace-id", facts.trace_id.to_owned());
+    let incoming = facts.parts.extensions.get::<watch::Incoming>();
+    if let Some(parent) = incoming.and_then(watch::Incoming::traceparent) {
+        headers.insert(watch::trace::TRACEPARENT, parent);
+    }
     // What a proxy in front says stays, and who came to us is added to it.
     headers
         .entry("x-forwarded-for")
         .and_modify(|given| *given = format!("{given}, {}", facts.source))
         .or_insert_with(|| facts.source.to_string());
-    // Frameworks make links from these.
-    headers
-        .entry("x-forwarded-port")
-        .or_insert_with(|| port(&facts.parts.headers));
-    headers
-        .entry("x-forwarded-proto")
-        .or_insert_with(|| "http".to_owned());
+    // Frameworks make links from these, so it is not for the client to say.
+    let is_safe = facts.parts.extensions.get::<Scheme>() == Some(&Scheme::HTTPS);
+    let (scheme, usual) = if is_safe {
+        ("https", "443")
+    } else {
+        ("http", "80")
+    };
+    headers.insert("x-forwarded-port", port(&facts.parts.headers, usual));
+    headers.insert("x-forwarded-proto", scheme.to_owned());
     // There is none at AWS, where every API has a host of its own. What a client says
     // of it would be in the links that an app makes.
     headers.remove("x-forwarded-prefix");
@@ -236,10 +267,11 @@ pub(crate) fn add_own(facts: &Facts<'_>, headers: &mut BTreeMap<&str, String>) {
     }
 }
 
-fn port(headers: &HeaderMap) -> String {
+fn port(headers: &HeaderMap, usual: &str) -> String {
     let host = headers.get(http::header::HOST).map(text);
-    let port = host.as_deref().and_then(|host| host.rsplit_once(':'));
-    port.map_or("80", |(_, port)| port).to_owned()
+    let host: Option<Authority> = host.and_then(|host| host.parse().ok());
+    let port = host.and_then(|host| host.port_u16());
+    port.map_or_else(|| usual.to_owned(), |port| port.to_string())
 }
 
 fn cookies(headers: &HeaderMap) -> Vec<String> {

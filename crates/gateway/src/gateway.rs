@@ -14,7 +14,9 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use policy::Context;
 use types::{Invocation, Invoke, Qualifier, RequestId, Timestamp};
+use watch::{About, Incoming};
 
+use crate::caller::Caller;
 use crate::event::{self, Facts};
 use crate::refusal::Refusal;
 use crate::target::{Kind, Target};
@@ -66,7 +68,7 @@ impl Gateway {
             *response.headers_mut() = cors::preflight(rules, &parts);
             return response;
         }
-        let request_id = RequestId::random();
+        let request_id = watch::request_id(&parts.extensions);
         let call = Call {
             parts: &parts,
             body: &body,
@@ -79,6 +81,11 @@ impl Gateway {
             Ok(response) => response,
             Err(refusal) => refusal.respond(),
         };
+        response.extensions_mut().insert(About {
+            target: Some("function URL"),
+            name: Some(url.function.as_str().into()),
+            ..About::default()
+        });
         let headers = response.headers_mut();
         for (name, value) in [
             ("x-amzn-requestid", request_id.to_string()),
@@ -100,7 +107,7 @@ impl Gateway {
             parts: call.parts,
             body: call.body,
             target: call.target,
-            caller: caller.as_ref(),
+            caller: &caller,
             source: source(call.parts),
             request_id: call.request_id,
             trace_id: &call.trace_id,
@@ -124,7 +131,7 @@ impl Gateway {
     }
 
     /// Who calls, if the URL asks for it.
-    fn let_in(&self, call: &Call<'_>) -> Result<Option<Identity>, Refusal> {
+    fn let_in(&self, call: &Call<'_>) -> Result<Caller, Refusal> {
         let url = call.url;
         match url.auth {
             UrlAuth::AwsIam => {
@@ -134,7 +141,7 @@ impl Gateway {
                     .verify(call.parts, call.body, &["lambda"], now)
                     .map_err(Refusal::Signature)?;
                 self.permit(url, &identity)?;
-                Ok(Some(identity))
+                Ok(Caller::Signer(Arc::new(identity)))
             }
             UrlAuth::None => {
                 let qualifier = url.alias.clone().map(Qualifier::Alias);
@@ -145,7 +152,7 @@ impl Gateway {
                 // A function without a policy lets nobody in.
                 let statements = policy.map(|(statements, _)| statements).unwrap_or_default();
                 if access::is_public(&statements) {
-                    Ok(None)
+                    Ok(Caller::Anybody)
                 } else {
                     Err(Refusal::Forbidden)
                 }
@@ -192,8 +199,12 @@ pub(crate) fn source(parts: &Parts) -> IpAddr {
     address.map_or(Ipv4Addr::LOCALHOST.into(), SocketAddr::ip)
 }
 
-/// The client's, or a new one: `Root=1-SECONDS-RANDOM`.
+/// The client's, or a new one: `Root=1-SECONDS-RANDOM`. Where the request's trace is
+/// recorded, its own place in it.
 pub(crate) fn trace_id(parts: &Parts) -> String {
+    if let Some(incoming) = parts.extensions.get::<Incoming>() {
+        return incoming.trace_header(&parts.headers);
+    }
     let given = parts.headers.get(TRACE_HEADER);
     let given = given.and_then(|value| value.to_str().ok());
     given.map_or_else(new_trace_id, str::to_owned)

@@ -9,6 +9,8 @@
 
 mod access;
 mod answer;
+mod caller;
+mod compress;
 mod cors;
 mod event;
 mod gateway;
@@ -17,6 +19,7 @@ mod map_routes;
 pub mod map_service;
 mod model_routes;
 pub mod model_service;
+pub mod openapi;
 mod refusal;
 mod routes;
 mod site;
@@ -24,7 +27,7 @@ mod stream;
 mod target;
 
 pub use gateway::Gateway;
-pub use http_api::{ApiRequest, HttpApiGateway, Looked, check_map, check_model};
+pub use http_api::{ApiRequest, HttpApiGateway, Keepers, Looked, check_map, check_model};
 pub use map_routes::{EngineJobs, EngineMap, Found, GivenUp, MapRoutes};
 pub use model_routes::EngineModels;
 pub use routes::{BadPath, Route, RouteError, RoutePath, RouteTo, Routes};

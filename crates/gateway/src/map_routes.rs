@@ -15,9 +15,10 @@ use map::journal::FunctionFacts;
 use map::options::Width;
 use map::run::{Broken, NoExchange};
 use types::{Architecture, FunctionName, FunctionVersion, Qualifier, RequestId};
+use watch::About;
 
 use crate::cors;
-use crate::map_service::{Call, Facts, Functions, Jobs, MapRoute, MapService, Refusal};
+use crate::map_service::{Asker, Call, Facts, Functions, Jobs, MapRoute, MapService, Refusal};
 use crate::model_routes::EngineModels;
 use crate::model_service::ModelCall;
 use crate::routes::{Route, RouteTo, Routes};
@@ -75,6 +76,17 @@ impl Found {
         if parts.method == Method::HEAD {
             *response.body_mut() = body::empty();
         }
+        let (target, name) = match &self.route.to {
+            RouteTo::Map(map) => ("map", Some(map.function.as_str().into())),
+            RouteTo::Model(_) => ("model", None),
+        };
+        response.extensions_mut().insert(About {
+            request_id: Some(self.request_id),
+            route: Some(self.route.path.as_str().into()),
+            target: Some(target),
+            name,
+            ..About::default()
+        });
         response
     }
 
@@ -119,7 +131,7 @@ impl MapRoutes {
         Some(Found {
             route,
             below: below.to_owned(),
-            request_id: RequestId::random(),
+            request_id: watch::request_id(&parts.extensions),
         })
     }
 
@@ -184,6 +196,8 @@ impl MapRoutes {
             request_id: found.request_id,
             time: None,
             tally: None,
+            meter: None,
+            asker: Asker::Anyone,
         };
         let answer = serve(&self.service, &self.jobs, &call, &found.below, body);
         found.finish(parts, answer.await)

@@ -16,7 +16,7 @@ use types::{BucketName, ObjectKey};
 use crate::cors;
 use crate::map_routes::GivenUp;
 use crate::model_service::{
-    BucketObject, Freshness, ModelCall, ModelRoute, Refusal, ServedModel, serve_model,
+    BucketObject, Current, Freshness, ModelCall, ModelRoute, Refusal, ServedModel, serve_model,
 };
 
 /// Models that are held at one time. Past it all are let go, and those that are still
@@ -54,6 +54,11 @@ impl EngineModels {
         }
     }
 
+    /// Where models lie.
+    pub(crate) fn buckets(&self) -> &Buckets {
+        &self.inner.buckets
+    }
+
     fn served(&self, route: &ModelRoute) -> Arc<ServedModel<BucketObject>> {
         let place = (route.bucket.clone(), route.key.clone());
         if let Some(served) = self.inner.held.read().get(&place) {
@@ -69,6 +74,11 @@ impl EngineModels {
             Arc::new(ServedModel::new(object, FRESHNESS))
         };
         Arc::clone(held.entry(place).or_insert_with(made))
+    }
+
+    /// The model of a route as it is now, for who describes it.
+    pub(crate) async fn current(&self, route: &ModelRoute) -> Option<Current> {
+        self.served(route).current().await.ok()
     }
 
     /// Answers a request to a route, whose body came or did not come.

@@ -3,7 +3,7 @@
 
 mod address;
 mod cors;
-mod object;
+pub(crate) mod object;
 mod page;
 mod reading;
 
@@ -14,7 +14,6 @@ use buckets::{Bucket, Buckets, PageRequest, Protocol, SiteError, SitePage};
 use http::header::{ALLOW, LOCATION};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
-use types::RequestId;
 
 use crate::gateway::source;
 
@@ -50,9 +49,13 @@ impl Website {
             Some(address) => self.answer(parts, &address).await,
             None => ErrorPage::no_such_bucket("").respond(),
         };
-        let id = RequestId::random().to_string();
+        let id = watch::request_id(&parts.extensions).to_string();
         let id = HeaderValue::from_str(&id).expect("a UUID is a valid header value");
         response.headers_mut().insert("x-amz-request-id", id);
+        response.extensions_mut().insert(watch::About {
+            target: Some("website"),
+            ..watch::About::default()
+        });
         if parts.method == Method::HEAD {
             *response.body_mut() = body::empty();
         }

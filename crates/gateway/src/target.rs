@@ -80,7 +80,7 @@ fn named_in(host: &str) -> Option<(&str, Kind)> {
     Some((id, kind))
 }
 
-fn without_port(host: &str) -> &str {
+pub(crate) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,

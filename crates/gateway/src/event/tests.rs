@@ -1,6 +1,8 @@
 //! Requests, and the events of format 2.0 that functions see of them.
 
-use aws_wire::sigv4::Principal;
+use std::sync::Arc;
+
+use aws_wire::sigv4::{Identity, Principal};
 use http::Request;
 use serde_json::{Value, json};
 
@@ -14,6 +16,10 @@ fn build_from(request: http::request::Builder, body: &'static [u8], signed: bool
         region: "us-east-1".to_owned(),
         service: "lambda".to_owned(),
     };
+    let caller = match signed {
+        true => Caller::Signer(Arc::new(caller)),
+        false => Caller::Anybody,
+    };
     let target = Target {
         id: "abc".to_owned(),
         path: "/my/path".to_owned(),
@@ -24,7 +30,7 @@ fn build_from(request: http::request::Builder, body: &'static [u8], signed: bool
         parts: &parts,
         body: &body,
         target: &target,
-        caller: signed.then_some(&caller),
+        caller: &caller,
         source: [127, 0, 0, 1].into(),
         request_id: "00000000-0000-4000-8000-000000000000".parse().unwrap(),
         trace_id: "Root=1-a-b",

@@ -10,6 +10,7 @@ use http::header::USER_AGENT;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::caller::Caller;
 use crate::event::{self, Facts, RouteFacts};
 
 type Many = BTreeMap<String, Vec<String>>;
@@ -74,6 +75,7 @@ fn headers(facts: &Facts<'_>) -> Many {
     let given = &facts.parts.headers;
     let mut many: Many = given
         .keys()
+        .filter(|name| !event::is_secret(facts, name))
         .map(|name| {
             let values = given.get_all(name).iter().map(event::text);
             (name.as_str().to_owned(), values.collect())
@@ -105,17 +107,21 @@ fn query(query: &str) -> Option<Many> {
 fn context(facts: &Facts<'_>, route: &RouteFacts<'_>, resource: &str) -> Value {
     let agent = facts.parts.headers.get(USER_AGENT).map(event::text);
     let id = facts.request_id.to_string();
+    let signer = facts.caller.signer();
+    let principal = signer.map(|signer| &signer.principal);
+    let user = principal.map(|principal| &principal.user_id);
     json!({
         "accountId": route.account,
         "apiId": facts.target.id,
+        "authorizer": authorizer(facts.caller),
         "domainName": facts.target.domain,
         "domainPrefix": facts.target.id,
         "extendedRequestId": id,
         "httpMethod": facts.parts.method.as_str(),
         "identity": {
-            "accessKey": null,
-            "accountId": null,
-            "caller": null,
+            "accessKey": signer.map(|signer| &signer.access_key),
+            "accountId": principal.map(|principal| principal.account.as_str()),
+            "caller": user,
             "cognitoAmr": null,
             "cognitoAuthenticationProvider": null,
             "cognitoAuthenticationType": null,
@@ -123,9 +129,9 @@ fn context(facts: &Facts<'_>, route: &RouteFacts<'_>, resource: &str) -> Value {
             "cognitoIdentityPoolId": null,
             "principalOrgId": null,
             "sourceIp": facts.source.to_string(),
-            "user": null,
+            "user": user,
             "userAgent": agent,
-            "userArn": null,
+            "userArn": principal.map(|principal| &principal.arn),
         },
         "path": route.path,
         "protocol": event::protocol(facts.parts.version),
@@ -136,6 +142,22 @@ fn context(facts: &Facts<'_>, route: &RouteFacts<'_>, resource: &str) -> Value {
         "resourcePath": resource,
         "stage": route.stage.as_str(),
     })
+}
+
+/// What is known of the caller: what a token says, or what a function said, which stands
+/// here with nothing around it.
+fn authorizer(caller: &Caller) -> Value {
+    match caller {
+        Caller::Anybody | Caller::Signer(_) => json!({ "claims": null, "scopes": null }),
+        Caller::Bearer(claims) => json!({ "claims": claims.texts, "scopes": claims.scopes }),
+        Caller::Admitted(admitted) => {
+            let mut context = admitted.context.clone();
+            if let Some(principal) = &admitted.principal {
+                context.insert("principalId".to_owned(), principal.as_str().into());
+            }
+            Value::Object(context)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -171,7 +193,7 @@ mod tests {
                 parts: &parts,
                 body: &body,
                 target: &target,
-                caller: None,
+                caller: &Caller::Anybody,
                 source: [127, 0, 0, 1].into(),
                 request_id: "00000000-0000-4000-8000-000000000000".parse().unwrap(),
                 trace_id: "Root=1-a-b",

@@ -2,18 +2,24 @@
 //! what of a path lies below it.
 
 use std::io;
-use std::time::Duration;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
-use aws_wire::{Body, body};
+use aws_wire::Body;
 use bytes::Bytes;
 use engine::http_apis::{IntegrationTarget, MapTarget, Match, RouteKey, Served};
+use http::Response;
 use http::request::Parts;
-use http::{Method, Response};
+use http_body::{Frame, SizeHint};
 
-use super::{ApiRequest, HttpApiGateway};
+use super::door::Visit;
+use super::refusal::ApiRefusal;
+use super::{ApiRequest, HttpApiGateway, finish, limits};
 use crate::cors;
 use crate::map_routes::{GivenUp, serve};
-use crate::map_service::{Call, MapRoute, Refusal};
+use crate::map_service::{Asker, Call, MapRoute, Refusal};
 use crate::target::Target;
 
 /// A map, where it is, and what is asked of it.
@@ -26,7 +32,6 @@ pub(super) struct MapPlace {
     place: String,
     /// What of the path lies below it; its jobs are there.
     below: String,
-    time: Option<Duration>,
 }
 
 /// Says what is wrong with the options of a map, for who makes an integration of it.
@@ -44,7 +49,14 @@ fn route(target: &MapTarget) -> MapRoute {
 
 impl MapPlace {
     /// None if the route is not one of a map. `path` is that below the stage.
-    pub fn of(target: &Target, served: &Served, found: &Match, path: &str) -> Option<Self> {
+    /// `base` is what stands before it, as this client sees it.
+    pub fn of(
+        target: &Target,
+        base: &str,
+        served: &Served,
+        found: &Match,
+        path: &str,
+    ) -> Option<Self> {
         let integration = found.endpoint.integration.as_ref()?;
         let IntegrationTarget::Map(map) = &integration.target else {
             return None;
@@ -61,7 +73,6 @@ impl MapPlace {
         } else {
             format!("/{}", served.stage)
         };
-        let prefix = target.prefix.as_deref().unwrap_or_default();
         let or_root = |path: String| {
             if path.is_empty() {
                 "/".to_owned()
@@ -72,11 +83,8 @@ impl MapPlace {
         Some(Self {
             route: route(map),
             base: format!("/execute-api/{}{stage}{own}", target.id),
-            place: or_root(format!("{prefix}{stage}{own}")),
+            place: or_root(format!("{base}{own}")),
             below: below.to_owned(),
-            time: integration
-                .timeout_ms
-                .map(|ms| Duration::from_millis(ms.into())),
         })
     }
 }
@@ -89,6 +97,19 @@ fn cut(path: &str, segments: usize) -> (&str, &str) {
 }
 
 impl HttpApiGateway {
+    /// Hands a request to its map whose body had to be there first.
+    pub async fn map_whole(
+        &self,
+        request: &ApiRequest,
+        parts: &Parts,
+        body: Bytes,
+    ) -> Response<Body> {
+        match request.check_body(parts, &body) {
+            Some(response) => response,
+            None => self.map(request, parts, aws_wire::body::full(body)).await,
+        }
+    }
+
     /// Hands a request to its map.
     pub async fn map<B>(&self, request: &ApiRequest, parts: &Parts, body: B) -> Response<Body>
     where
@@ -97,27 +118,89 @@ impl HttpApiGateway {
         let Some(map) = &request.map else {
             return request.refuse(GivenUp::Broken, parts);
         };
-        let mut response = if cors::is_stranger(request.served.cors.as_ref(), parts) {
+        let limit = request.body_limit(u64::MAX);
+        if body.size_hint().lower() > limit {
+            return request.refuse(GivenUp::TooLarge { limit }, parts);
+        }
+        let inside = match request.enter() {
+            Ok(inside) => inside,
+            Err(why) => return request.finish(parts, request.refused(&why)),
+        };
+        let seen = request.seen(parts);
+        let rules = finish::rules(&request.served, Some(&request.first().endpoint));
+        let is_over = Arc::new(AtomicBool::new(false));
+        let response = if cors::is_stranger(rules, seen) {
             Refusal::Stranger.respond(request.request_id)
         } else if map.place.is_ascii() {
+            let visit = request.visits.first();
             let call = Call {
-                parts,
+                parts: seen,
                 route: &map.route,
                 base: &map.base,
                 place: &map.place,
                 request_id: request.request_id,
-                time: map.time,
+                time: request.time(),
                 tally: request.tally(),
+                meter: visit.and_then(Visit::meter),
+                asker: visit.map_or(Asker::Anyone, Visit::asker),
+            };
+            let body = Limited {
+                body,
+                left: limit,
+                is_over: Arc::clone(&is_over),
             };
             serve(&self.map, &self.jobs, &call, &map.below, body).await
         } else {
             // It could not be named in the answer's head.
-            super::ApiRefusal::NotFound.respond()
+            request.refused(&ApiRefusal::NotFound)
         };
-        if parts.method == Method::HEAD {
-            *response.body_mut() = body::empty();
+        if is_over.load(Ordering::Relaxed) {
+            return request.refuse(GivenUp::TooLarge { limit }, parts);
         }
+        let response = limits::hold(inside, response);
+        let response = request.dress(parts, response).await;
         request.finish(parts, response)
+    }
+}
+
+/// A body of which no more is read than its route takes.
+struct Limited<B> {
+    body: B,
+    left: u64,
+    is_over: Arc<AtomicBool>,
+}
+
+impl<B> http_body::Body for Limited<B>
+where
+    B: http_body::Body<Data = Bytes, Error = io::Error> + Unpin,
+{
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            let Some(left) = self.left.checked_sub(data.len() as u64) else {
+                self.is_over.store(true, Ordering::Relaxed);
+                let error = io::Error::other("the body is larger than the route takes");
+                return Poll::Ready(Some(Err(error)));
+            };
+            self.left = left;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -1,56 +1,61 @@
 //! The walk of one request to an HTTP API: which API, stage and route it is for, whether
-//! the route's function lets API Gateway in, what the function sees of it, what the
-//! client gets back.
+//! it may pass, what answers it, what the client gets back.
 //!
-//! `door` lets in who has a key, and counts what is used; `refusal` is what the client gets of API Gateway itself; `event_v1` what a function
-//! sees that wants the older format; `map` and `model` how a route leads to these.
+//! Reading order: `address` and `routing` find the route, `places` has what is kept of it,
+//! `door` lets in who may call, `limits` how often. `function`, `map`, `model`, `redirect`
+//! and `folder` answer; `kept` has answers that are given again, `finish` is what all
+//! answers have, `refusal` what the client gets of the gateway itself. `event_v1` is what
+//! a function sees that wants the older format, `fill` puts variables into addresses.
 
+mod address;
 mod door;
 mod event_v1;
+mod fill;
+mod finish;
+mod folder;
+mod function;
+mod kept;
+mod limits;
+mod look;
 mod map;
 mod model;
+mod places;
+mod redirect;
 mod refusal;
+mod routing;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_wire::{Body, body};
+use aws_wire::Body;
 use bytes::Bytes;
 use engine::Engine;
-use engine::api_keys::ApiKeys;
-use engine::http_apis::{
-    ApiId, FunctionTarget, HttpApis, IntegrationTarget, Match, PayloadFormat, RouteKey, Served,
-};
-use engine::iam::Ask;
-use engine::usage::Usage;
-use http::header::HeaderName;
+use engine::http_apis::{Handling, HttpApis, IntegrationTarget, Match, Served};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use policy::Context;
-use types::{Invocation, Invoke, RequestId, Tally, Timestamp};
+use http::{Method, Response};
+use types::{RequestId, Tally};
+use watch::About;
 
-use crate::event::{self, Facts, RouteFacts};
-use crate::gateway::{source, trace_id};
-use crate::map_routes::{EngineJobs, EngineMap, GivenUp};
+use crate::caller::Caller;
+use crate::map_routes::{EngineJobs, EngineMap};
 use crate::model_routes::EngineModels;
-use crate::target::{Kind, Target};
-use crate::{answer, cors};
+use crate::openapi::Documents;
+use crate::target::Target;
 
-use door::{Door, Shut, Visit};
+use address::Located;
+use door::{Door, Visit};
+use kept::{Answers, Turn};
+use limits::Inside;
+use look::Look;
 use map::MapPlace;
+use places::{Place, Stages};
 use refusal::ApiRefusal;
 
+pub use door::Keepers;
 pub use map::check_map;
 pub use model::check_model;
-
-/// Who invokes functions for routes, as the policies of functions name it.
-const SERVICE: &str = "apigateway.amazonaws.com";
-/// The session in which a role of an integration is used.
-const SESSION: &str = "apigateway";
-/// In which AWS names requests here; clients of the engine know the other name.
-const REQUEST_ID: HeaderName = HeaderName::from_static("apigw-requestid");
-const OWN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// Serves HTTP APIs.
 #[derive(Clone)]
@@ -58,9 +63,12 @@ pub struct HttpApiGateway {
     engine: Engine,
     apis: Arc<HttpApis>,
     door: Door,
+    stages: Arc<Stages>,
+    answers: Answers,
     map: EngineMap,
     jobs: EngineJobs,
     models: EngineModels,
+    documents: Documents,
 }
 
 impl fmt::Debug for HttpApiGateway {
@@ -74,21 +82,33 @@ impl fmt::Debug for HttpApiGateway {
 pub enum Looked {
     /// The head was enough for an answer.
     Answered(Response<Body>),
-    /// It goes to a function or a model, which gets its body as a whole.
-    Function(Box<ApiRequest>),
+    /// It goes to what gets its body as a whole.
+    Whole(Box<ApiRequest>),
     /// It goes to a map, which reads its body as it comes.
     Map(Box<ApiRequest>),
 }
 
-/// A request whose route is known.
+/// A request whose route is known, and that was let in.
 #[derive(Debug)]
 pub struct ApiRequest {
     target: Target,
     served: Arc<Served>,
+    /// The route that answers.
     found: Match,
+    place: Arc<Place>,
+    /// Those that led to it, the first one first.
+    before: Vec<Arc<Place>>,
+    /// What stands before the paths of routes, as the client sees it.
+    base: String,
+    /// The path below that of the route that answers.
+    below: String,
     map: Option<MapPlace>,
-    /// Of a route that asks for a key.
-    visit: Option<Visit>,
+    /// Of routes that ask who is there.
+    visits: Vec<Visit>,
+    /// By what the answer is kept, if it may be, and the stage that it belongs to.
+    key: Option<(kept::Key, u64)>,
+    /// The request's head as the target sees it, where that is another one.
+    seen: Option<Box<Parts>>,
     request_id: RequestId,
 }
 
@@ -97,110 +117,116 @@ impl HttpApiGateway {
     pub fn new(
         engine: Engine,
         apis: Arc<HttpApis>,
-        keys: Arc<ApiKeys>,
-        usage: Arc<Usage>,
+        keepers: Keepers,
         map: EngineMap,
         jobs: EngineJobs,
         models: EngineModels,
     ) -> Self {
+        let documents = Documents::new(models.clone(), engine.scope().region.clone());
         Self {
             engine,
             apis,
-            door: Door::new(keys, usage),
+            door: Door::new(keepers),
+            stages: Arc::default(),
+            answers: Answers::default(),
             map,
             jobs,
             models,
+            documents,
         }
     }
 
     /// Finds out from a request's head what it is for. None if neither host nor path
     /// name an API, be it there or not.
     pub async fn look(&self, parts: &Parts) -> Option<Looked> {
-        let target = Target::of(parts, Kind::HttpApi, &self.engine.scope().region)?;
-        Some(self.look_at(target, parts).await)
+        let located = self.locate(parts)?;
+        let request_id = watch::request_id(&parts.extensions);
+        let Located::At(address) = located else {
+            let response = ApiRefusal::NotFound.respond(request_id);
+            let about = About {
+                refused: Some(ApiRefusal::NotFound.word()),
+                ..About::default()
+            };
+            let response = finish::with_id(response, request_id, about);
+            return Some(Looked::Answered(response));
+        };
+        let (stage, old) = self.stages.get(&address.entry.api.id, &address.served);
+        if let Some(old) = old {
+            self.answers.forget(old);
+        }
+        let look = Look {
+            gateway: self,
+            stage: &stage,
+            parts,
+            request_id,
+        };
+        Some(look.at(*address).await)
     }
 
-    async fn look_at(&self, target: Target, parts: &Parts) -> Looked {
-        let request_id = RequestId::random();
-        let answered = |response| Looked::Answered(with_id(response, request_id));
-        let nothing = || answered(ApiRefusal::NotFound.respond());
-        let id = target.id.parse::<ApiId>().ok();
-        let entry = id.and_then(|id| self.apis.find(&id));
-        let Some(entry) = entry.filter(|entry| !entry.api.is_hidden) else {
-            return nothing();
-        };
-        let Some((served, below)) = entry.stage(&target.path) else {
-            return nothing();
-        };
-        // Browsers ask beforehand whether or not there is a route for it.
-        if let Some(rules) = &served.cors
-            && cors::is_preflight(parts)
-        {
-            let mut response = Response::new(body::empty());
-            *response.status_mut() = StatusCode::NO_CONTENT;
-            *response.headers_mut() = cors::preflight(rules, parts);
-            return answered(response);
+    /// Hands a request to what its route leads to.
+    pub async fn call(&self, request: &ApiRequest, parts: &Parts, body: &Bytes) -> Response<Body> {
+        if let Some(response) = request.check_body(parts, body) {
+            return response;
         }
-        let Some(found) = served.find(parts.method.as_str(), below) else {
-            let mut response = ApiRefusal::NotFound.respond();
-            decorate(served, parts, response.headers_mut());
-            return answered(response);
+        let seen = request.seen(parts);
+        let response = match request.key {
+            Some((key, stage)) if body.is_empty() => {
+                self.through_kept(request, seen, key, stage).await
+            }
+            _ => self.run(request, seen, body).await,
         };
-        let visit = match self.let_in(&target, served, &found, parts).await {
-            Ok(visit) => visit,
+        let response = request.dress(parts, response).await;
+        request.finish(parts, response)
+    }
+
+    /// One request asks, and those that come meanwhile get the same answer.
+    async fn through_kept(
+        &self,
+        request: &ApiRequest,
+        parts: &Parts,
+        key: kept::Key,
+        stage: u64,
+    ) -> Response<Body> {
+        let body = Bytes::new();
+        loop {
+            match self.answers.turn(key, stage) {
+                Turn::Kept(answer) => return request.kept(&answer),
+                Turn::First(asking) => {
+                    let response = self.run(request, parts, &body).await;
+                    let response = finish::tagged(response).await;
+                    return asking.end(response, request.cache_time()).await;
+                }
+                Turn::After(mut others) => {
+                    let waited = tokio::time::timeout(self.patience(request), others.changed());
+                    match waited.await {
+                        Err(_) => return request.refused(&ApiRefusal::TooSlow),
+                        // Who asked is gone: somebody else does.
+                        Ok(Err(_)) => {}
+                        Ok(Ok(())) => {
+                            return match self.answers.get(&key) {
+                                Some(answer) => request.kept(&answer),
+                                None => finish::tagged(self.run(request, parts, &body).await).await,
+                            };
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn run(&self, request: &ApiRequest, parts: &Parts, body: &Bytes) -> Response<Body> {
+        let inside = match request.enter() {
+            Ok(inside) => inside,
+            Err(why) => return request.refused(&why),
+        };
+        let response = match self.ask(request, parts, body).await {
+            Ok(response) => response,
             Err(why) => {
-                tracing::debug!(%why, api = target.id, "a call was not let in");
-                let mut response = ApiRefusal::from(&why).respond();
-                decorate(served, parts, response.headers_mut());
-                why.decorate(response.headers_mut());
-                return answered(response);
+                tracing::debug!(%why, route = &*request.place.route, "a request was not answered");
+                request.refused(&why)
             }
         };
-        let map = MapPlace::of(&target, served, &found, below);
-        let request = Box::new(ApiRequest {
-            served: Arc::clone(served),
-            target,
-            found,
-            map,
-            visit,
-            request_id,
-        });
-        if request.map.is_some() {
-            Looked::Map(request)
-        } else {
-            Looked::Function(request)
-        }
-    }
-
-    /// Lets a request in, if its route asks who is there.
-    async fn let_in(
-        &self,
-        target: &Target,
-        served: &Served,
-        found: &Match,
-        parts: &Parts,
-    ) -> Result<Option<Visit>, Shut> {
-        if !found.endpoint.route.key_required {
-            return Ok(None);
-        }
-        let stage = format!("{}/{}", target.id, served.stage);
-        let route = match &found.endpoint.route.key {
-            RouteKey::Default => "$default",
-            RouteKey::Path { path, .. } => path.as_str(),
-        };
-        self.door.open(parts, &stage, route).await.map(Some)
-    }
-
-    /// Hands a request to its function or its model.
-    pub async fn call(&self, request: &ApiRequest, parts: &Parts, body: &Bytes) -> Response<Body> {
-        if let Some(model) = request.model() {
-            let body = Ok(body.clone());
-            let response = self.predict(model, request, parts, body).await;
-            return request.finish(parts, response);
-        }
-        let answer = self.ask(request, parts, body).await;
-        let response = answer.unwrap_or_else(ApiRefusal::respond);
-        request.finish(parts, response)
+        limits::hold(inside, response)
     }
 
     async fn ask(
@@ -209,159 +235,159 @@ impl HttpApiGateway {
         parts: &Parts,
         body: &Bytes,
     ) -> Result<Response<Body>, ApiRefusal> {
-        let integration = request.found.endpoint.integration.as_ref();
-        let integration = integration.ok_or(ApiRefusal::NoTarget)?;
-        let IntegrationTarget::Function(target) = &integration.target else {
-            return Err(ApiRefusal::NoTarget);
-        };
-        self.permit(request, parts, target)?;
-        let trace_id = trace_id(parts);
-        let mut invocation = Invocation::new(
-            target.function.clone(),
-            self.event(request, parts, body, target.payload, &trace_id),
-        );
-        invocation.qualifier.clone_from(&target.qualifier);
-        invocation.request_id = request.request_id;
-        invocation.trace_id = Some(trace_id);
-        invocation.tally = request.tally();
-        let most = Duration::from_secs(self.engine.limits().gateway_seconds.into());
-        let own = integration
-            .timeout_ms
-            .map(|ms| Duration::from_millis(ms.into()));
-        let time = own.map_or(most, |own| own.min(most));
-        // The function runs on when nobody waits for it any more, as at AWS.
-        let outcome = tokio::time::timeout(time, self.engine.invoke(invocation)).await;
-        let outcome = outcome.map_err(|_| ApiRefusal::TooSlow)?;
-        // What went wrong is in the function's log, not for its visitors.
-        let payload = outcome.map_err(ApiRefusal::NotRun)?.result;
-        let payload = payload.map_err(|_| ApiRefusal::BadAnswer)?;
-        answer::translate_for_api(payload, target.payload).map_err(|_| ApiRefusal::BadAnswer)
-    }
-
-    fn event(
-        &self,
-        request: &ApiRequest,
-        parts: &Parts,
-        body: &Bytes,
-        format: PayloadFormat,
-        trace_id: &str,
-    ) -> Bytes {
-        let path = percent_encoding::percent_decode_str(&request.target.path);
-        let route = RouteFacts {
-            account: self.engine.scope().account.as_str(),
-            key: &request.found.endpoint.route.key,
-            stage: &request.served.stage,
-            path: path.decode_utf8_lossy().into_owned(),
-            variables: &request.found.variables,
-            stage_variables: &request.served.variables,
-        };
-        let facts = Facts {
-            parts,
-            body,
-            target: &request.target,
-            caller: None,
-            source: source(parts),
-            request_id: request.request_id,
-            trace_id,
-            now: Timestamp::now(),
-            route: Some(&route),
-        };
-        match format {
-            PayloadFormat::V1 => event_v1::build(&facts, &route),
-            PayloadFormat::V2 => event::build(&facts),
-        }
-    }
-
-    /// The role of the integration must be allowed to invoke the function; without one,
-    /// the function's policy must let API Gateway in for this route.
-    fn permit(
-        &self,
-        request: &ApiRequest,
-        parts: &Parts,
-        target: &FunctionTarget,
-    ) -> Result<(), ApiRefusal> {
-        let (catalog, iam) = (self.engine.catalog(), self.engine.iam());
-        let (function, qualifier) = (&target.function, target.qualifier.as_ref());
-        let Some(role) = &target.role else {
-            let account = self.engine.scope().account.as_str();
-            let route = self.route_arn(request, parts);
-            if catalog.permits(function, qualifier, SERVICE, &route, account) {
-                return Ok(());
+        let endpoint = &request.found.endpoint;
+        let integration = endpoint.integration.as_ref();
+        match &integration.ok_or(ApiRefusal::NoTarget)?.target {
+            IntegrationTarget::Function(target) => self.invoke(target, request, parts, body).await,
+            IntegrationTarget::Model(_) => Ok(self.predict(request, parts, Ok(body.clone())).await),
+            IntegrationTarget::Redirect(target) => {
+                let came = redirect::Came {
+                    base: &request.base,
+                    template: request.place.template(),
+                    below: &request.below,
+                    query: parts.uri.query(),
+                };
+                redirect::answer(target, &came)
             }
-            tracing::debug!(%function, route, "no policy lets API Gateway in");
-            return Err(ApiRefusal::NotPermitted);
-        };
-        let ask = Ask {
-            principal_arn: &iam.session_arn(role, SESSION),
-            action: "lambda:InvokeFunction",
-            resource: &catalog.arn(function, qualifier),
-            resource_policy: None,
-            context: &Context::new(),
-        };
-        iam.authorize(&ask).map_err(|denied| {
-            tracing::debug!(%denied, "the role of an integration may not invoke its function");
-            ApiRefusal::NotPermitted
-        })
-    }
-
-    /// On behalf of what the function is invoked:
-    /// `arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/METHOD/PATH`, with the path as the
-    /// route has it.
-    fn route_arn(&self, request: &ApiRequest, parts: &Parts) -> String {
-        let scope = self.engine.scope();
-        let api = format!(
-            "arn:aws:execute-api:{}:{}:{}/{}",
-            scope.region, scope.account, request.target.id, request.served.stage
-        );
-        match &request.found.endpoint.route.key {
-            RouteKey::Default => format!("{api}/$default"),
-            RouteKey::Path { path, .. } => format!("{api}/{}{}", parts.method, path.as_str()),
+            IntegrationTarget::Site(target) => {
+                let asked = folder::Asked {
+                    parts,
+                    template: request.place.template(),
+                    below: &request.below,
+                    has_slash: request.has_slash(parts),
+                };
+                folder::answer(self.models.buckets(), target, &asked).await
+            }
+            // It would have been followed, or is read as it comes.
+            IntegrationTarget::Route(_) | IntegrationTarget::Map(_) => Err(ApiRefusal::NoTarget),
         }
     }
 }
 
 impl ApiRequest {
-    /// The answer to a request whose body was given up.
-    pub fn refuse(&self, why: GivenUp, parts: &Parts) -> Response<Body> {
-        if self.model().is_some() {
-            return self.finish(parts, model::refuse(self, why));
+    /// The largest body that its routes take, of those up to `most`.
+    pub fn body_limit(&self, most: u64) -> u64 {
+        let said = self.handlings().filter_map(|handling| handling.body_bytes);
+        said.fold(most, u64::min)
+    }
+
+    fn seen<'a>(&'a self, parts: &'a Parts) -> &'a Parts {
+        self.seen.as_deref().unwrap_or(parts)
+    }
+
+    /// The route that was called.
+    fn first(&self) -> &Arc<Place> {
+        self.before.first().unwrap_or(&self.place)
+    }
+
+    fn places(&self) -> impl Iterator<Item = &Arc<Place>> {
+        self.before.iter().chain([&self.place])
+    }
+
+    fn handlings(&self) -> impl Iterator<Item = &Handling> {
+        self.places().filter_map(|place| place.handling())
+    }
+
+    fn compresses(&self) -> bool {
+        self.handlings()
+            .all(|handling| handling.compress != Some(false))
+    }
+
+    fn streams(&self) -> bool {
+        self.place
+            .handling()
+            .is_some_and(|handling| handling.stream)
+    }
+
+    /// For how long its routes let it be worked on, if one of them says.
+    fn time(&self) -> Option<Duration> {
+        let said = self.places().filter_map(|place| place.time());
+        said.min()
+    }
+
+    fn cache_time(&self) -> Duration {
+        let said = self
+            .handlings()
+            .filter_map(|handling| handling.cache_seconds);
+        Duration::from_secs(said.min().unwrap_or(0).into())
+    }
+
+    /// By what its answer is kept, if its routes want that.
+    fn asked_key(&self, parts: &Parts, stage: u64) -> Option<(kept::Key, u64)> {
+        let wanted = self
+            .handlings()
+            .any(|handling| handling.cache_seconds.is_some());
+        let seen = self.seen(parts);
+        if !wanted || !matches!(seen.method, Method::GET | Method::HEAD) || brings_body(parts) {
+            return None;
         }
-        let refusal = match why {
-            GivenUp::Stalled => ApiRefusal::Stalled,
-            GivenUp::Broken => ApiRefusal::Broken,
-            GivenUp::TooLarge { .. } => ApiRefusal::TooLarge,
-            GivenUp::Busy => ApiRefusal::Busy,
+        // Who was let in without a name is not known again, nor whose body is to be seen.
+        if self.needs_body() {
+            return None;
+        }
+        let callers: Option<Vec<_>> = self.visits.iter().map(Visit::apart).collect();
+        let asked = kept::Asked {
+            stage,
+            route: &self.first().route,
+            method: seen.method.as_str(),
+            path: &self.target.path,
+            query: seen.uri.query().unwrap_or_default(),
+            callers: &callers?,
+            has_signed: self.caller().signer().is_some(),
         };
-        self.finish(parts, refusal.respond())
+        Some((asked.key(seen), stage))
+    }
+
+    fn kept(&self, answer: &kept::Answer) -> Response<Body> {
+        let mut response = answer.respond();
+        response.extensions_mut().insert(About {
+            cached: true,
+            ..About::default()
+        });
+        response
+    }
+
+    /// A place in each of its routes.
+    fn enter(&self) -> Result<Vec<Inside>, ApiRefusal> {
+        let mut inside = Vec::new();
+        for place in self.places() {
+            if let Some(most) = place.handling().and_then(|own| own.concurrency) {
+                inside.push(place.limits.enter(most).ok_or(ApiRefusal::Full)?);
+            }
+        }
+        Ok(inside)
+    }
+
+    /// Whether the same target answers at the path with a slash behind it.
+    fn has_slash(&self, parts: &Parts) -> bool {
+        let found = self
+            .served
+            .find(parts.method.as_str(), &format!("{}/", self.below));
+        let integration = |found: &Match| found.endpoint.integration.as_ref().map(|i| i.id.clone());
+        self.before.is_empty()
+            && found.is_some_and(|found| integration(&found) == integration(&self.found))
     }
 
     /// On which it is put what the request uses, if somebody wants to know.
     fn tally(&self) -> Option<Arc<Tally>> {
-        self.visit.as_ref().map(Visit::tally)
+        self.visits.iter().find_map(Visit::tally)
     }
 
-    fn finish(&self, parts: &Parts, mut response: Response<Body>) -> Response<Body> {
-        if let Some(visit) = &self.visit {
-            response = visit.leave(parts, response);
-        }
-        decorate(&self.served, parts, response.headers_mut());
-        with_id(response, self.request_id)
+    /// Who calls, as functions are told.
+    fn caller(&self) -> &Caller {
+        let callers = self.visits.iter().map(Visit::caller);
+        let mut known = callers.filter(|caller| !matches!(caller, Caller::Anybody));
+        known.next().unwrap_or(&Caller::Anybody)
+    }
+
+    /// Who calls, for who watches.
+    fn identity(&self) -> Option<Arc<str>> {
+        self.visits.iter().find_map(Visit::identity)
     }
 }
 
-/// Where an API has rules for browsers, what its functions say of their own counts not.
-fn decorate(served: &Served, parts: &Parts, headers: &mut HeaderMap) {
-    let Some(rules) = &served.cors else {
-        return;
-    };
-    cors::clear(headers);
-    cors::decorate(rules, parts, headers);
-}
-
-fn with_id(mut response: Response<Body>, id: RequestId) -> Response<Body> {
-    let id = HeaderValue::from_str(&id.to_string()).expect("a UUID is a valid header value");
-    let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, id.clone());
-    headers.insert(OWN_REQUEST_ID, id);
-    response
+/// Whether there is a body to come: an answer may be about it.
+fn brings_body(parts: &Parts) -> bool {
+    let length = parts.headers.get(CONTENT_LENGTH);
+    length.is_some_and(|length| length != "0") || parts.headers.contains_key(TRANSFER_ENCODING)
 }

@@ -20,14 +20,20 @@ mod source;
 mod standalone;
 mod state;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use asked::NAMES as OPTIONS;
+pub(crate) use loaded::Current;
+#[cfg(test)]
+pub(crate) use loaded::Loaded;
 pub(crate) use refusal::Refusal;
 
 pub use route::ModelRoute;
 pub use served::{Freshness, ServedModel};
+pub(crate) use service::example_answer;
 pub use service::{ModelCall, serve_model};
 pub(crate) use source::BucketObject;
 pub use source::{Mark, ModelSource, SourceError};

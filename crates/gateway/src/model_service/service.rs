@@ -9,7 +9,7 @@ use http::header::ALLOW;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use model::any::AnyModel;
-use model::input::{csv, json};
+use model::input::{Cell, csv, json};
 use types::{RequestId, Tally};
 
 use super::answer::{self, decided, form};
@@ -127,6 +127,18 @@ fn written_one(answer: &model::any::Answer, kind: Kind) -> Vec<u8> {
         .and_then(|()| answer.write_rows(&mut out));
     written.expect("memory takes it");
     out
+}
+
+/// What a model says of one row as a route asks it: an example of its answers.
+pub(crate) fn example_answer(
+    model: &AnyModel,
+    row: &[Cell<'_>],
+    route: &ModelRoute,
+) -> Option<Vec<u8>> {
+    let asked = route.asked();
+    let answer = model.predict_row(row, &asked.ask()).ok()?;
+    let answer = decided(answer, asked).ok()?;
+    Some(answer::object(&answer))
 }
 
 async fn asked_by_body(call: &ModelCall<'_>, current: &Current, body: Bytes) -> Done {

@@ -22,7 +22,7 @@ use super::reading;
 const UNKNOWN_TYPE: &str = "binary/octet-stream";
 
 /// `status` is 200, or that of the error whose document this is.
-pub(super) fn answer(
+pub(crate) fn answer(
     buckets: &Buckets,
     parts: &Parts,
     object: &GetObject,
