@@ -31,7 +31,6 @@ pub async fn names(client: &Client, project: &str, stage: &str) -> Result<Names,
 /// has. What is worth knowing is returned, a sentence each.
 pub async fn all(site: &Site, found: &Found, steps: &[Step]) -> Result<Vec<String>, DeployError> {
     lengths(site)?;
-    keys(site)?;
     bucket::check(&bucket::wanted(site), &found.buckets)?;
     role::check(&site.cloud, steps).await?;
     let functions = site.project.functions.values();
@@ -51,24 +50,6 @@ pub async fn all(site: &Site, found: &Found, steps: &[Step]) -> Result<Vec<Strin
         // Who may not read the limits, or has none, is refused later, if at all.
         Err(_) => Ok(Vec::new()),
     }
-}
-
-/// HTTP APIs of AWS know no API keys: a route that should ask for one would be open.
-fn keys(site: &Site) -> Result<(), DeployError> {
-    let mut routes = site.project.routes.iter();
-    let asks = routes.find(|route| route.key && site.cloud.target == Target::Aws);
-    asks.map_or(Ok(()), |route| {
-        Err(DeployError::Refused {
-            message: format!(
-                "the route {} asks for an API key, which HTTP APIs of AWS cannot",
-                route.path
-            ),
-            hint: Some(
-                "say key = false for the stage that goes to AWS, and let its functions ask"
-                    .to_owned(),
-            ),
-        })
-    })
 }
 
 fn lengths(site: &Site) -> Result<(), DeployError> {

@@ -1,5 +1,5 @@
-//! The coordinator of maps and models on AWS: this binary as a function. What the engine's
-//! gateway does itself is there a function, with the route leading to it.
+//! The coordinator on AWS: this binary as a function. What the engine's gateway does itself
+//! (maps, models, redirects, sites) is there a function, with the route leading to it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,20 +11,22 @@ use std::time::UNIX_EPOCH;
 use aws_wire::form;
 use project::Project;
 use project::model::{
-    Architecture, BucketRef, Entry, Function, FunctionRuntime, ObjectRef, Requirements,
-    RouteTarget, Start,
+    Architecture, BucketRef, Entry, Function, FunctionRuntime, ObjectRef, Objects, Requirements,
+    Route, RouteTarget, Start,
 };
 use project::text::BadText;
 use serde_json::{Value, json};
 
+use crate::kinds::api::below_paths;
 use crate::names::{ALIAS, Names};
 
 /// An HTTP API waits no longer for any function.
 const TIMEOUT_S: u32 = 30;
 /// On AWS so much memory comes with one whole processor.
 const MEMORY_MB: u32 = 1769;
-/// A model answers in microseconds; what takes time is a cold start.
-const MODEL_MEMORY_MB: u32 = 1024;
+/// A model answers in microseconds, and so does what only points elsewhere; what takes
+/// time is a cold start.
+const SMALL_MEMORY_MB: u32 = 1024;
 /// What a custom runtime's package has to be called inside.
 const BOOTSTRAP: &str = "bootstrap";
 
@@ -36,42 +38,185 @@ const LONGEST_KEY: usize = 40;
 enum Of {
     Map(String),
     Model(ObjectRef),
+    Redirect {
+        location: String,
+        status: u16,
+    },
+    Site {
+        bucket: BucketRef,
+        prefix: String,
+        index: String,
+        error: Option<String>,
+    },
 }
 
-/// Puts a coordinator before each function that a route maps over and each model that
-/// answers, and leads the route there. Routes with the same function or model and the same
-/// options share one. `folder` is where the binary is, as [`stage`] made it.
+/// That, and what it enforces. Routes with the same wish share one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Wish {
+    of: Of,
+    options: BTreeMap<String, String>,
+    body_bytes: Option<u64>,
+    allow: Vec<String>,
+    concurrency: Option<u32>,
+}
+
+/// Puts a coordinator before each function that a route maps over, each model that
+/// answers, each redirect and each site, and leads the route there. `folder` is where the
+/// binary is, as [`stage`] made it.
 pub fn expand(project: &mut Project, names: &Names, folder: &Path) -> Result<(), BadText> {
-    let mut made: BTreeMap<(Of, BTreeMap<String, String>), String> = BTreeMap::new();
+    let mut made: BTreeMap<Wish, String> = BTreeMap::new();
     let mut routes = std::mem::take(&mut project.routes);
+    let mut below = Vec::new();
     for route in &mut routes {
-        let (of, options) = match &route.target {
-            RouteTarget::Function(_) => continue,
-            RouteTarget::Map { function, options } => (Of::Map(function.clone()), options),
-            RouteTarget::Model { model, options } => (Of::Model(model.clone()), options),
+        let Some(wish) = wish(route) else {
+            continue;
         };
-        let wish = (of, options.clone());
         let key = if let Some(key) = made.get(&wish) {
             key.clone()
         } else {
-            let (key, coordinator) = match &wish.0 {
-                Of::Map(function) => (
-                    free_key(project, &format!("map-{function}")),
-                    mapper(names, function, options, folder)?,
-                ),
-                Of::Model(model) => (
-                    free_key(project, &model_key(model)),
-                    predictor(names, model, options, folder)?,
-                ),
-            };
+            let key = free_key(project, &wish.of.key());
+            let coordinator = wish.function(names, folder)?;
             project.functions.insert(key.clone(), coordinator);
-            made.insert(wish, key.clone());
+            made.insert(wish.clone(), key.clone());
             key
         };
         route.target = RouteTarget::Function(key);
+        if matches!(wish.of, Of::Site { .. }) {
+            let paths = below_paths(&route.path).into_iter();
+            below.extend(paths.map(|path| Route {
+                path,
+                ..route.clone()
+            }));
+        }
     }
+    // What the project says itself goes before.
+    below.retain(|below| {
+        let mut there = routes.iter();
+        !there.any(|route| route.path == below.path && route.methods == below.methods)
+    });
+    routes.append(&mut below);
     project.routes = routes;
     Ok(())
+}
+
+fn wish(route: &Route) -> Option<Wish> {
+    let none = BTreeMap::new;
+    let (of, options) = match &route.target {
+        RouteTarget::Function(_) | RouteTarget::Route { .. } => return None,
+        RouteTarget::Map { function, options } => (Of::Map(function.clone()), options.clone()),
+        RouteTarget::Model { model, options } => (Of::Model(model.clone()), options.clone()),
+        RouteTarget::Redirect { location, status } => {
+            let (location, status) = (location.clone(), *status);
+            (Of::Redirect { location, status }, none())
+        }
+        RouteTarget::Site {
+            objects: Objects { bucket, prefix },
+            index,
+            error,
+        } => {
+            let site = Of::Site {
+                bucket: bucket.clone(),
+                prefix: prefix.clone(),
+                index: index.clone(),
+                error: error.clone(),
+            };
+            (site, none())
+        }
+    };
+    Some(Wish {
+        of,
+        options,
+        body_bytes: route.handling.body_bytes,
+        allow: route.who.allow.clone(),
+        concurrency: route.handling.concurrency,
+    })
+}
+
+impl Of {
+    /// What its function is called, if nothing else is called so.
+    fn key(&self) -> String {
+        match self {
+            Self::Map(function) => format!("map-{function}"),
+            Self::Model(model) => model_key(model),
+            Self::Redirect { .. } => "redirect".to_owned(),
+            Self::Site { bucket, .. } => match bucket {
+                BucketRef::Project(key) => format!("site-{key}"),
+                BucketRef::Foreign(_) => "site".to_owned(),
+            },
+        }
+    }
+}
+
+impl Wish {
+    fn function(&self, names: &Names, folder: &Path) -> Result<Function, BadText> {
+        let mut environment = self.enforced();
+        let function = match &self.of {
+            Of::Map(function) => {
+                let mapped = format!("{}:{ALIAS}", names.of(function));
+                environment.push(("SQUALL_MAP_FUNCTION", mapped));
+                environment.push(("SQUALL_MAP_OPTIONS", query(&self.options)));
+                Function {
+                    calls: vec![function.clone()],
+                    permissions: map_permissions(names, function),
+                    ..coordinator(&environment, folder)?
+                }
+            }
+            Of::Model(model) => {
+                let (bucket, key) = (place(&model.bucket), &model.key);
+                environment.push(("SQUALL_MODEL", format!("s3://{bucket}/{}", plain(key))));
+                environment.push(("SQUALL_MODEL_OPTIONS", query(&self.options)));
+                Function {
+                    memory_mb: SMALL_MEMORY_MB,
+                    permissions: model_permissions(names, &bucket, &plain(key)),
+                    ..coordinator(&environment, folder)?
+                }
+            }
+            Of::Redirect { location, status } => {
+                environment.push(("SQUALL_REDIRECT", plain(location)));
+                environment.push(("SQUALL_REDIRECT_STATUS", status.to_string()));
+                Function {
+                    memory_mb: SMALL_MEMORY_MB,
+                    ..coordinator(&environment, folder)?
+                }
+            }
+            Of::Site {
+                bucket,
+                prefix,
+                index,
+                error,
+            } => {
+                let place = format!("s3://{}/{}", place(bucket), plain(prefix));
+                environment.push(("SQUALL_SITE", place));
+                environment.push(("SQUALL_SITE_INDEX", plain(index)));
+                let error = error
+                    .iter()
+                    .map(|error| ("SQUALL_SITE_ERROR", plain(error)));
+                environment.extend(error);
+                Function {
+                    memory_mb: SMALL_MEMORY_MB,
+                    reads: vec![Objects {
+                        bucket: bucket.clone(),
+                        prefix: prefix.clone(),
+                    }],
+                    ..coordinator(&environment, folder)?
+                }
+            }
+        };
+        Ok(Function {
+            concurrency: self.concurrency,
+            ..function
+        })
+    }
+
+    /// What HTTP APIs do not look at, it does itself. That an instance has one request at
+    /// a time bounds how many are under way.
+    fn enforced(&self) -> Vec<(&'static str, String)> {
+        let body = self.body_bytes.map(|bytes| bytes.to_string());
+        let allow = (!self.allow.is_empty()).then(|| self.allow.join(","));
+        let body = body.map(|bytes| ("SQUALL_BODY_BYTES", bytes));
+        let allow = allow.map(|ranges| ("SQUALL_ALLOW", ranges));
+        body.into_iter().chain(allow).collect()
+    }
 }
 
 /// `model-admission`, in the letters that names of functions have.
@@ -98,48 +243,17 @@ fn free_key(project: &Project, plain: &str) -> String {
         .unwrap_or_else(|| plain.to_owned())
 }
 
-fn mapper(
-    names: &Names,
-    function: &str,
-    options: &BTreeMap<String, String>,
-    folder: &Path,
-) -> Result<Function, BadText> {
-    let mapped = format!("{}:{ALIAS}", names.of(function));
-    let environment = [
-        ("SQUALL_MAP_FUNCTION", mapped),
-        ("SQUALL_MAP_OPTIONS", query(options)),
-    ];
-    Ok(Function {
-        calls: vec![function.to_owned()],
-        permissions: map_permissions(names, function),
-        ..coordinator(&environment, folder)?
-    })
-}
-
-fn predictor(
-    names: &Names,
-    model: &ObjectRef,
-    options: &BTreeMap<String, String>,
-    folder: &Path,
-) -> Result<Function, BadText> {
-    let (bucket, key) = (place(&model.bucket), &model.key);
-    let environment = [
-        ("SQUALL_MODEL", format!("s3://{bucket}/{key}")),
-        ("SQUALL_MODEL_OPTIONS", query(options)),
-    ];
-    Ok(Function {
-        memory_mb: MODEL_MEMORY_MB,
-        permissions: model_permissions(names, &bucket, key),
-        ..coordinator(&environment, folder)?
-    })
-}
-
 /// A bucket in a text that is filled in by the deployment.
 fn place(bucket: &BucketRef) -> String {
     match bucket {
         BucketRef::Project(key) => format!("${{bucket.{key}}}"),
         BucketRef::Foreign(name) => name.clone(),
     }
+}
+
+/// A text in which nothing is to be filled in.
+fn plain(text: &str) -> String {
+    text.replace("${", "$${")
 }
 
 fn query(options: &BTreeMap<String, String>) -> String {
@@ -267,30 +381,36 @@ fn strip(binary: &Path, copy: &Path) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use project::model::Route;
+pub(crate) mod tests {
+    use project::model::{Gateway, Handling, Who};
     use project::text;
 
     use super::*;
 
-    fn map(path: &str, function: &str, options: &[(&str, &str)]) -> Route {
-        let options = options.iter();
+    pub(crate) fn route(path: &str, target: RouteTarget) -> Route {
         Route {
             place: 0,
             path: path.to_owned(),
             methods: vec![],
-            target: RouteTarget::Map {
-                function: function.to_owned(),
-                options: options
-                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                    .collect(),
-            },
-            cors: vec![],
-            key: false,
+            target,
+            who: Who::default(),
+            cors: None,
+            handling: Handling::default(),
         }
     }
 
-    fn project(routes: Vec<Route>) -> Project {
+    fn map(path: &str, function: &str, options: &[(&str, &str)]) -> Route {
+        let options = options.iter();
+        let target = RouteTarget::Map {
+            function: function.to_owned(),
+            options: options
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        };
+        route(path, target)
+    }
+
+    pub(crate) fn project(routes: Vec<Route>) -> Project {
         Project {
             root: PathBuf::from("/p"),
             name: "p".to_owned(),
@@ -299,6 +419,8 @@ mod tests {
             functions: BTreeMap::new(),
             buckets: BTreeMap::new(),
             routes,
+            auth: BTreeMap::new(),
+            gateway: Gateway::default(),
             schedules: BTreeMap::new(),
             triggers: vec![],
             log_days: 14,
@@ -329,7 +451,7 @@ mod tests {
             .iter()
             .map(|route| match &route.target {
                 RouteTarget::Function(key) => key.as_str(),
-                RouteTarget::Map { .. } | RouteTarget::Model { .. } => "not led anywhere",
+                _ => "not led anywhere",
             })
             .collect();
         assert_eq!(targets, ["map-f", "map-f", "map-f-2", "map-g"]);
@@ -392,6 +514,64 @@ mod tests {
             other.environment["SQUALL_MODEL"].fill(fill),
             "s3://theirs/b.json"
         );
+    }
+
+    #[test]
+    fn what_an_api_does_not_look_at_its_function_does() {
+        let redirect = |path: &str| {
+            let target = RouteTarget::Redirect {
+                location: "https://example.com/${x}".to_owned(),
+                status: 307,
+            };
+            let mut route = route(path, target);
+            route.who.allow = vec!["10.0.0.0/8".to_owned(), "::1".to_owned()];
+            route.handling.body_bytes = Some(7);
+            route.handling.concurrency = Some(2);
+            route
+        };
+        let open = Route {
+            who: Who::default(),
+            ..redirect("/open")
+        };
+        let mut project = project(vec![redirect("/a"), redirect("/b"), open]);
+        expand(&mut project, &names(), Path::new("/cache")).unwrap();
+        let made: Vec<_> = project.functions.keys().map(String::as_str).collect();
+        assert_eq!(made, ["redirect", "redirect-2"]);
+        let function = &project.functions["redirect"];
+        let value = |name: &str| function.environment[name].fill(|_| String::new());
+        assert_eq!(value("SQUALL_REDIRECT"), "https://example.com/${x}");
+        assert_eq!(value("SQUALL_REDIRECT_STATUS"), "307");
+        assert_eq!(value("SQUALL_ALLOW"), "10.0.0.0/8,::1");
+        assert_eq!(value("SQUALL_BODY_BYTES"), "7");
+        assert_eq!(function.concurrency, Some(2));
+        assert!(function.permissions.is_empty() && function.reads.is_empty());
+    }
+
+    #[test]
+    fn a_site_is_served_with_all_below_it() {
+        let site = |path: &str| {
+            let target = RouteTarget::Site {
+                objects: Objects {
+                    bucket: BucketRef::Project("site".to_owned()),
+                    prefix: "pages/".to_owned(),
+                },
+                index: "index.html".to_owned(),
+                error: Some("404.html".to_owned()),
+            };
+            route(path, target)
+        };
+        let mut project = project(vec![site("/"), site("/files/{path+}")]);
+        expand(&mut project, &names(), Path::new("/cache")).unwrap();
+        let paths: Vec<_> = project.routes.iter().map(|it| it.path.as_str()).collect();
+        assert_eq!(paths, ["/", "/files/{path+}", "/{proxy+}"]);
+        assert_eq!(project.functions.len(), 1);
+        let function = &project.functions["site-site"];
+        let bucket = |_: &text::Reference| "b".to_owned();
+        assert_eq!(
+            function.environment["SQUALL_SITE"].fill(bucket),
+            "s3://b/pages/"
+        );
+        assert_eq!(function.reads[0].prefix, "pages/");
     }
 
     #[test]

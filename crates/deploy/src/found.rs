@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::DeployError;
-use crate::kinds::{api, bucket, function, layer, log_group, role, schedule, upload};
+use crate::kinds::{api, bucket, function, host, layer, log_group, role, schedule, upload};
 use crate::site::{Cloud, Known};
 
 /// By kind; most by their names in the cloud.
@@ -18,11 +18,12 @@ pub struct Found {
     pub functions: BTreeMap<String, function::Found>,
     pub schedules: schedule::Found,
     pub apis: api::Found,
+    pub hosts: host::Found,
 }
 
 impl Found {
     pub async fn read(cloud: &Cloud) -> Result<Self, DeployError> {
-        let (buckets, log_groups, roles, uploads, layers, functions, schedules, apis) = tokio::try_join!(
+        let (buckets, log_groups, roles, uploads, layers, functions, schedules, apis, hosts) = tokio::try_join!(
             bucket::read(cloud),
             log_group::read(cloud),
             role::read(cloud),
@@ -31,6 +32,7 @@ impl Found {
             function::read(cloud),
             schedule::read(cloud),
             api::read(cloud),
+            host::read(cloud),
         )?;
         Ok(Self {
             buckets,
@@ -41,6 +43,7 @@ impl Found {
             functions,
             schedules,
             apis,
+            hosts,
         })
     }
 
@@ -66,7 +69,8 @@ impl Found {
     pub fn known(&self) -> Known {
         let mut known = Known::default();
         layer::known(&self.layers, &mut known);
-        known.api = api::known(&self.apis);
+        api::known(&self.apis, &mut known);
+        host::known(&self.hosts, &mut known);
         for (name, function) in &self.functions {
             if let Some(url) = &function.url {
                 known.urls.insert(name.clone(), url.address.clone());

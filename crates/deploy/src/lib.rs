@@ -6,9 +6,10 @@
 //! [`step`] one change, [`kinds`] a file for each kind of thing (what is wanted, what
 //! is found, the steps between them, and how each is done), [`found`] reading all
 //! kinds, [`plan`] all their steps in order, [`run`] doing it, [`release`] how
-//! releases are numbered and taken back, [`check`] and
-//! [`secret`] what is refused beforehand.
+//! releases are numbered and taken back, [`check`], [`aws`] and [`secret`] what is refused
+//! beforehand, [`coordinator`] what stands on AWS for what the engine's gateway does itself.
 
+pub mod aws;
 pub mod check;
 pub mod coordinator;
 pub mod found;

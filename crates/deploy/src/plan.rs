@@ -8,8 +8,8 @@ use crate::kinds::bucket::Data;
 use crate::kinds::function::Facts;
 use crate::kinds::version::Rest;
 use crate::kinds::{
-    api, bucket, function, layer, log_group, notification, permission, role, schedule, setting,
-    upload, url, version,
+    api, bucket, function, host, layer, log_group, notification, permission, role, schedule,
+    setting, upload, url, version,
 };
 use crate::site::{Known, Site};
 use crate::step::{Action, Step};
@@ -56,8 +56,13 @@ impl Plan {
             setting::plan(&setting::wanted(site), &found.functions),
             url::plan(&urls, &found.functions),
             url::removals(&urls, &functions, &found.functions),
-            permission::plan(names, &permissions, &functions, &found.functions, api),
-            api::plan(api::wanted(site).as_ref(), &found.apis),
+            permission::plan(names, &permissions, &functions, &found.functions, &known),
+            api::plan(
+                api::wanted(site).as_ref(),
+                &api::authorizer::wanted(site),
+                &found.apis,
+            ),
+            host::plan(names, &host::wanted(site), &found.hosts, api)?,
             schedule::plan(&schedule::wanted(site), &found.schedules, &names.whole()),
             notification::plan(&notification::wanted(site), &found.buckets, names, &doomed),
         ];

@@ -121,6 +121,8 @@ pub fn nothing_of(project: &Project) -> Project {
         functions: BTreeMap::new(),
         buckets: BTreeMap::new(),
         routes: Vec::new(),
+        auth: BTreeMap::new(),
+        gateway: project::model::Gateway::default(),
         schedules: BTreeMap::new(),
         triggers: Vec::new(),
         log_days: project.log_days,
@@ -149,6 +151,10 @@ pub struct Known {
     pub versions: BTreeMap<String, u64>,
     /// Id and address of the HTTP API.
     pub api: Option<(String, String)>,
+    /// Ids of the API's authorizers, by their names.
+    pub authorizers: BTreeMap<String, String>,
+    /// Host names, and where name servers shall point for each if AWS says it.
+    pub hosts: BTreeMap<String, Option<String>>,
     /// Addresses that answer, by the function's name in the cloud.
     pub urls: BTreeMap<String, String>,
 }

@@ -51,9 +51,14 @@ pub enum Phase {
     Setting,
     Url,
     Api,
+    /// Who looks at what callers of the API bring.
+    Authorizer,
     /// Who may invoke.
     Permission,
     Route,
+    /// How often routes may be called.
+    Rate,
+    Host,
     Schedule,
     Notification,
     /// The new version begins to answer.

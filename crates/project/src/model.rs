@@ -1,10 +1,16 @@
 //! A project as everyone else sees it: for one stage, with all defaults filled in.
 
+mod route;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::text::Text;
+
+pub use route::{
+    Auth, Authorizer, Cors, Gateway, Handling, JwksSource, Rate, Route, RouteTarget, Who, variables,
+};
 
 /// What a project wants to be there.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +26,9 @@ pub struct Project {
     pub functions: BTreeMap<String, Function>,
     pub buckets: BTreeMap<String, Bucket>,
     pub routes: Vec<Route>,
+    /// Who looks at what callers bring, by the names that routes know.
+    pub auth: BTreeMap<String, Authorizer>,
+    pub gateway: Gateway,
     pub schedules: BTreeMap<String, Schedule>,
     pub triggers: Vec<Trigger>,
     /// How long logs are kept, in days.
@@ -212,38 +221,6 @@ pub struct Bucket {
 pub struct Site {
     pub index: String,
     pub error: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Route {
-    /// Its place among those of the file; a list of models makes several routes of one.
-    pub place: usize,
-    /// As HTTP APIs have it: `/`, `/items/{id}`, `/{proxy+}`; `$default` is all that no
-    /// other route takes.
-    pub path: String,
-    /// None is all of them.
-    pub methods: Vec<String>,
-    pub target: RouteTarget,
-    /// Origins of pages that may call it.
-    pub cors: Vec<String>,
-    /// Whether calls must bring an API key.
-    pub key: bool,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum RouteTarget {
-    Function(String),
-    /// A table that comes is mapped over a function, with these options for requests
-    /// that name none.
-    Map {
-        function: String,
-        options: BTreeMap<String, String>,
-    },
-    /// What a model that lies in a bucket predicts for the rows that come.
-    Model {
-        model: ObjectRef,
-        options: BTreeMap<String, String>,
-    },
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -53,22 +53,59 @@ pub fn parse_one(text: &str) -> Option<ObjectRef> {
     })
 }
 
+/// Where the pages of a site are: `site`, `site/pages` or `s3://BUCKET/PREFIX`. A prefix
+/// is a folder.
+pub fn parse_site(text: &str) -> Option<Objects> {
+    let foreign = text.strip_prefix("s3://");
+    let text = foreign.unwrap_or(text);
+    let (bucket, prefix) = text.split_once('/').unwrap_or((text, ""));
+    let is_name = |name: &str| (crate::spec::BUCKET_NAME.fits)(name);
+    let bucket = if foreign.is_some() {
+        (bucket.parse::<types::BucketName>().is_ok() || is_name(bucket))
+            .then(|| BucketRef::Foreign(bucket.to_owned()))?
+    } else {
+        is_name(bucket).then(|| BucketRef::Project(bucket.to_owned()))?
+    };
+    let prefix = prefix.trim_end_matches('/');
+    let is_plain = !prefix.contains(['*', '?'])
+        && !prefix.contains("${")
+        && !prefix.contains(char::is_control)
+        && !prefix.starts_with('/')
+        && prefix.len() <= 1_000;
+    is_plain.then(|| Objects {
+        bucket,
+        prefix: if prefix.is_empty() {
+            String::new()
+        } else {
+            format!("{prefix}/")
+        },
+    })
+}
+
 /// The same object, by the project's own name of its bucket if it is one of the project:
 /// `buckets` are those names, with the whole names that the project says.
 pub fn of_project<'a>(
     object: ObjectRef,
-    mut buckets: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+    buckets: impl Iterator<Item = (&'a str, Option<&'a str>)>,
 ) -> ObjectRef {
-    let BucketRef::Foreign(name) = &object.bucket else {
-        return object;
+    ObjectRef {
+        bucket: bucket_of_project(object.bucket, buckets),
+        key: object.key,
+    }
+}
+
+/// The same of a bucket.
+pub fn bucket_of_project<'a>(
+    bucket: BucketRef,
+    mut buckets: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+) -> BucketRef {
+    let BucketRef::Foreign(name) = &bucket else {
+        return bucket;
     };
     let own = buckets.find(|(key, whole)| whole.unwrap_or(key) == name);
     match own {
-        Some((key, _)) => ObjectRef {
-            bucket: BucketRef::Project(key.to_owned()),
-            key: object.key,
-        },
-        None => object,
+        Some((key, _)) => BucketRef::Project(key.to_owned()),
+        None => bucket,
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod api;
 pub mod bucket;
 pub mod function;
+pub mod host;
 pub mod layer;
 pub mod log_group;
 pub mod notification;
@@ -26,6 +27,7 @@ use crate::site::{Made, Site};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Work {
     Api(api::Work),
+    Host(host::Work),
     Bucket(bucket::Work),
     Schedule(schedule::Work),
     Notification(notification::Work),
@@ -46,6 +48,7 @@ impl Work {
         let cloud = &site.cloud;
         match self {
             Self::Api(work) => work.run(cloud, made).await,
+            Self::Host(work) => work.run(cloud, made).await,
             Self::Bucket(work) => work.run(cloud).await,
             Self::Schedule(work) => work.run(cloud).await,
             Self::Notification(work) => work.run(cloud).await,
@@ -76,6 +79,7 @@ macro_rules! works {
 
 works! {
     Api: api,
+    Host: host,
     Bucket: bucket,
     Schedule: schedule,
     Notification: notification,

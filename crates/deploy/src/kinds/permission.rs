@@ -13,7 +13,7 @@ use super::{api, notification, url};
 use crate::calls::{gone, patiently};
 use crate::error::StepError;
 use crate::names::{ALIAS, Names};
-use crate::site::{Cloud, Made, Site};
+use crate::site::{Cloud, Known, Made, Site};
 use crate::step::{Action, Phase, Step};
 
 const KIND: &str = "permission";
@@ -36,6 +36,8 @@ pub enum Source {
     Bucket(String),
     /// The HTTP API of the project, whose id may not be known yet.
     Api,
+    /// One of that API's authorizers, by its name.
+    Authorizer(String),
     /// A service, for one of its things.
     Service {
         principal: String,
@@ -58,6 +60,7 @@ impl Source {
             Self::Url | Self::InvokedByUrl => "url",
             Self::Bucket(_) => "bucket",
             Self::Api => "api",
+            Self::Authorizer(_) => "authorizer",
             Self::Service { .. } => "service",
         }
     }
@@ -68,13 +71,16 @@ impl Source {
             Self::InvokedByUrl => "its URL".to_owned(),
             Self::Bucket(arn) => arn.rsplit(':').next().unwrap_or_default().to_owned(),
             Self::Api => "the HTTP API".to_owned(),
+            Self::Authorizer(name) => format!("the HTTP API, as its authorizer {name}"),
             Self::Service { principal, .. } => principal.clone(),
         }
     }
 
     /// What is sent, but for the id.
-    fn members(&self, names: &Names, api: &str) -> Value {
+    fn members(&self, names: &Names, known: &Known) -> Value {
         let invoke = "lambda:InvokeFunction";
+        // Of an API that is yet to be made, no function knows.
+        let api = known.api.as_ref().map_or("", |(id, _)| id);
         match self {
             Self::Url => json!({
                 "Action": "lambda:InvokeFunctionUrl",
@@ -97,6 +103,14 @@ impl Source {
                 "Principal": "apigateway.amazonaws.com",
                 "SourceArn": names.arn("execute-api", &format!("{api}/*/*")),
             }),
+            Self::Authorizer(name) => {
+                let id = known.authorizers.get(name).map_or("", String::as_str);
+                json!({
+                    "Action": invoke,
+                    "Principal": "apigateway.amazonaws.com",
+                    "SourceArn": names.arn("execute-api", &format!("{api}/authorizers/{id}")),
+                })
+            }
             Self::Service { principal, arn } => json!({
                 "Action": invoke,
                 "Principal": principal,
@@ -105,24 +119,23 @@ impl Source {
         }
     }
 
-    fn id(&self, names: &Names, api: &str) -> String {
-        let content = self.members(names, api).to_string();
+    fn id(&self, names: &Names, known: &Known) -> String {
+        let content = self.members(names, known).to_string();
         let hash = hex::encode(Sha256::digest(content));
         format!("{PREFIX}{}-{}", self.word(), &hash[..12])
     }
 }
 
-/// `api` is the id of the HTTP API that is there.
+/// `known` is what is there.
 pub fn plan(
     names: &Names,
     wanted: &[Wanted],
     staying: &[function::Wanted],
     found: &BTreeMap<String, Found>,
-    api: Option<&str>,
+    known: &Known,
 ) -> Vec<Step> {
     let mut steps = Vec::new();
-    // Of an API that is yet to be made, no function knows.
-    let id = |source: &Source| source.id(names, api.unwrap_or_default());
+    let id = |source: &Source| source.id(names, known);
     for permission in wanted {
         let there = found.get(&permission.function);
         let id = id(&permission.source);
@@ -170,13 +183,18 @@ impl Work {
         let (client, names) = (&cloud.client, &cloud.names);
         match self {
             Self::Add(wanted) => {
-                let api = made.now().api.clone().map(|(id, _)| id);
-                if wanted.source == Source::Api && api.is_none() {
-                    return Err(StepError::Order("the HTTP API".to_owned()));
+                let known = made.now().clone();
+                let needs = match &wanted.source {
+                    Source::Api => known.api.is_none().then(|| "the HTTP API".to_owned()),
+                    Source::Authorizer(name) => (!known.authorizers.contains_key(name))
+                        .then(|| format!("the authorizer {name}")),
+                    _ => None,
+                };
+                if let Some(needs) = needs {
+                    return Err(StepError::Order(needs));
                 }
-                let api = api.unwrap_or_default();
-                let mut body = wanted.source.members(names, &api);
-                body["StatementId"] = wanted.source.id(names, &api).into();
+                let mut body = wanted.source.members(names, &known);
+                body["StatementId"] = wanted.source.id(names, &known).into();
                 let target = format!("/policy?Qualifier={ALIAS}");
                 let target = path("2015-03-31", &wanted.function, &target);
                 let add = || client.rest_json("lambda", Method::POST, &target, Some(&body));
@@ -212,31 +230,36 @@ mod tests {
     #[test]
     fn ids_say_what_a_statement_allows() {
         let names = names();
+        let api = |id: &str, authorizer: &str| Known {
+            api: Some((id.to_owned(), String::new())),
+            authorizers: [("who".to_owned(), authorizer.to_owned())].into(),
+            ..Known::default()
+        };
+        let (none, a, b) = (Known::default(), api("a", "1"), api("b", "1"));
         let bucket = |name: &str| Source::Bucket(format!("arn:aws:s3:::{name}"));
-        assert_eq!(bucket("a").id(&names, ""), bucket("a").id(&names, "x"));
-        assert_ne!(bucket("a").id(&names, ""), bucket("b").id(&names, ""));
-        assert_ne!(Source::Api.id(&names, "a"), Source::Api.id(&names, "b"));
+        assert_eq!(bucket("a").id(&names, &none), bucket("a").id(&names, &a));
+        assert_ne!(bucket("a").id(&names, &a), bucket("b").id(&names, &a));
+        assert_ne!(Source::Api.id(&names, &a), Source::Api.id(&names, &b));
         assert_ne!(
-            Source::Url.id(&names, ""),
-            Source::InvokedByUrl.id(&names, "")
+            Source::Url.id(&names, &none),
+            Source::InvokedByUrl.id(&names, &none)
         );
+        let who = || Source::Authorizer("who".to_owned());
+        assert_ne!(who().id(&names, &a), who().id(&names, &api("a", "2")));
+        let arn = who().members(&names, &a)["SourceArn"].clone();
+        assert!(arn.as_str().unwrap().ends_with(":a/authorizers/1"), "{arn}");
     }
 
     #[test]
     fn statements_of_others_stay() {
         let names = names();
         let mut there = found("code");
-        there.statements.insert(Source::Url.id(&names, ""));
+        let known = Known::default();
+        there.statements.insert(Source::Url.id(&names, &known));
         there.statements.insert("squall-bucket-0".to_owned());
         let found = [("p-dev-f".to_owned(), there)].into();
         let wanted = [of(Source::Url), of(Source::Api)];
-        let steps = plan(
-            &names,
-            &wanted,
-            &[function("f", "code")],
-            &found,
-            Some("id"),
-        );
+        let steps = plan(&names, &wanted, &[function("f", "code")], &found, &known);
         let told: Vec<_> = steps.iter().map(|step| &step.work).collect();
         assert_eq!(
             told,

@@ -6,7 +6,7 @@ use crate::Project;
 use crate::spec::{self, Kind, Table};
 
 /// For each field of a table a value that is not its default.
-const SAID: [(&str, &[(&str, &str)]); 6] = [
+const SAID: [(&str, &[(&str, &str)]); 7] = [
     (
         "project",
         &[
@@ -14,6 +14,12 @@ const SAID: [(&str, &[(&str, &str)]); 6] = [
             ("stage", "\"test\""),
             ("region", "\"eu-central-1\""),
             ("log_days", "1"),
+            ("hosts", "[\"api.example.com\"]"),
+            ("docs", "false"),
+            (
+                "certificate",
+                "\"arn:aws:acm:us-east-1:000000000000:certificate/x\"",
+            ),
         ],
     ),
     (
@@ -85,8 +91,38 @@ const SAID: [(&str, &[(&str, &str)]); 6] = [
             ("model", "\"b/m.rds\""),
             ("models", "[\"b/m.rds\", \"s3://their/n.rds\"]"),
             ("options", "{ chunksize = 5 }"),
-            ("cors", "[\"*\"]"),
+            ("redirect", "\"/b\""),
+            ("status", "307"),
+            ("site", "\"b/pages\""),
+            ("route", "\"/other\""),
+            ("auth", "\"who\""),
+            ("scopes", "[\"read\"]"),
             ("key", "true"),
+            ("share", "true"),
+            ("allow", "[\"10.0.0.0/8\"]"),
+            ("cors", "[\"*\"]"),
+            ("timeout", "5"),
+            ("body_limit", "\"2MB\""),
+            ("concurrency", "3"),
+            ("rate", "4"),
+            ("burst", "5"),
+            ("cache", "6"),
+            ("compress", "false"),
+            ("stream", "true"),
+            ("summary", "\"what it is for\""),
+        ],
+    ),
+    (
+        "auth",
+        &[
+            ("issuer", "\"https://other.example.com\""),
+            ("audience", "[\"other\"]"),
+            ("jwks", "\"https://example.com/keys\""),
+            ("token", "\"$request.querystring.token\""),
+            ("function", "\"f\""),
+            ("identity", "[\"$request.header.X\"]"),
+            ("ttl", "7"),
+            ("simple", "false"),
         ],
     ),
     (
@@ -101,41 +137,67 @@ const SAID: [(&str, &[(&str, &str)]); 6] = [
     ),
 ];
 
-/// A file in which one table says one thing more than it must.
-fn with(table: &str, field: &str, value: &str) -> String {
+/// Fields of the plain file that a field stands instead of.
+fn instead(table: &str, field: &str) -> &'static [&'static str] {
+    match (table, field) {
+        ("functions", "app" | "build" | "packages") => &["handler"],
+        ("routes", "map" | "model" | "models" | "redirect" | "site" | "route") => &["function"],
+        ("routes", "options" | "status") => &["function"],
+        ("auth", "function" | "identity" | "ttl" | "simple") => &["issuer", "audience"],
+        _ => &[],
+    }
+}
+
+/// What a field needs beside it.
+fn beside(table: &str, field: &str) -> &'static str {
+    match (table, field) {
+        ("functions", "packages") => "handler = \"h.handler\"\n",
+        ("routes", "options") => "map = \"f\"\n",
+        ("routes", "status") => "redirect = \"/b\"\n",
+        ("routes", "scopes") => "auth = \"who\"\n",
+        ("routes", "share") => "key = true\n",
+        ("routes", "burst") => "rate = 4\n",
+        ("auth", "identity" | "ttl" | "simple") => "function = \"f\"\n",
+        ("project", "certificate") => "hosts = [\"api.example.com\"]\n",
+        _ => "",
+    }
+}
+
+/// A file in which one table says one thing more than it must, and what that needs.
+/// Without a value, it says only what that needs.
+fn with(table: &str, field: &str, value: Option<&str>) -> String {
     let said = |name: &str, standard: &[(&str, &str)]| {
         let mut lines = Vec::new();
-        // These stand for each other.
-        let instead = match field {
-            "app" | "build" | "packages" => "handler",
-            "map" | "model" | "models" | "options" => "function",
-            _ => "",
-        };
         for (other, value) in standard {
-            if name != table || (*other != field && *other != instead) {
+            let is_replaced =
+                name == table && (instead(table, field).contains(other) || *other == field);
+            if !is_replaced {
                 lines.push(format!("{other} = {value}\n"));
             }
         }
         if name == table {
-            lines.push(format!("{field} = {value}\n"));
-            if field == "packages" {
-                lines.push("handler = \"h.handler\"\n".to_owned());
-            }
-            if field == "options" {
-                lines.push("map = \"f\"\n".to_owned());
-            }
+            lines.extend(value.map(|value| format!("{field} = {value}\n")));
+            lines.push(beside(table, field).to_owned());
         }
         lines.concat()
     };
     format!(
         "[project]\n{}[functions.f]\n{}[functions.g]\nhandler = \"g.handler\"\n\
-         [buckets.b]\n{}[buckets.c]\n[schedules.s]\n{}[[routes]]\n{}[[triggers]]\n{}",
+         [buckets.b]\n{}[buckets.c]\n[schedules.s]\n{}[auth.who]\n{}\
+         [[routes]]\n{}[[routes]]\npath = \"/other\"\nfunction = \"f\"\n[[triggers]]\n{}",
         said("project", &[]),
         said("functions", &[("handler", "\"f.handler\"")]),
         said("buckets", &[]),
         said(
             "schedules",
             &[("when", "\"rate(1 day)\""), ("function", "\"f\"")]
+        ),
+        said(
+            "auth",
+            &[
+                ("issuer", "\"https://example.com\""),
+                ("audience", "[\"us\"]")
+            ]
         ),
         said("routes", &[("path", "\"/\""), ("function", "\"f\"")]),
         said("triggers", &[("bucket", "\"b\""), ("function", "\"f\"")]),
@@ -172,7 +234,6 @@ fn whatever_is_said_makes_a_difference() {
         fs::write(path.join("squall.toml"), &text).unwrap();
         Project::load(path, None).unwrap_or_else(|error| panic!("{text}\n{error}"))
     };
-    let plain = load(with("nothing", "", ""));
     for (table, said) in SAID {
         let mut known: Vec<&str> = said.iter().map(|(field, _)| *field).collect();
         let mut all = fields(table);
@@ -180,7 +241,12 @@ fn whatever_is_said_makes_a_difference() {
         all.sort_unstable();
         assert_eq!(known, all, "{table}");
         for (field, value) in said {
-            let changed = load(with(table, field, value));
+            let changed = load(with(table, field, Some(value)));
+            let plain = if beside(table, field).is_empty() {
+                load(with("nothing", "", None))
+            } else {
+                load(with(table, field, None))
+            };
             assert_ne!(changed, plain, "{table}.{field}");
         }
     }

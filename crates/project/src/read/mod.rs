@@ -1,7 +1,9 @@
 //! From a checked tree to a [`Project`], with all defaults filled in and all
 //! assumptions told.
 
+mod auth;
 mod function;
+mod gateway;
 mod route;
 mod section;
 
@@ -51,6 +53,13 @@ pub fn project(root: &Path, stage: String, merged: &Table, report: &mut Report<'
         functions,
         buckets,
         routes,
+        auth: file
+            .sections("auth")
+            .filter_map(|(name, section)| {
+                Some((name.to_owned(), auth::read(root, &section, merged, report)?))
+            })
+            .collect(),
+        gateway: gateway::common(head),
         schedules: file
             .sections("schedules")
             .map(|(name, section)| (name.to_owned(), schedule(&section)))
@@ -92,7 +101,7 @@ fn open_apps(project: &mut Project, file: &Section<'_>) {
             .is_some_and(|section| section.has("url"));
         let is_routed = project.routes.iter().any(|route| match &route.target {
             RouteTarget::Function(target) => target == name,
-            RouteTarget::Map { .. } | RouteTarget::Model { .. } => false,
+            _ => false,
         });
         if matches!(function.entry, Entry::App(_)) && !is_said && !is_routed {
             function.url = Some(Url {
@@ -140,14 +149,14 @@ fn bucket(root: &Path, section: &Section<'_>) -> Bucket {
         Some(site) => Some(Site {
             index: site
                 .owned("index")
-                .unwrap_or_else(|| "index.html".to_owned()),
+                .unwrap_or_else(|| route::INDEX.to_owned()),
             error: site.owned("error"),
         }),
         None => section
             .truth("site")
             .filter(|is_site| *is_site)
             .map(|_| Site {
-                index: "index.html".to_owned(),
+                index: route::INDEX.to_owned(),
                 error: None,
             }),
     };

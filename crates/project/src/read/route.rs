@@ -1,16 +1,21 @@
-//! Routes: what one leads to, a function, a map or a model, and the options of these.
+//! Routes: what one leads to, and the options of that.
 
 use std::collections::BTreeMap;
 
+use super::gateway;
 use super::section::Section;
 use crate::check::Report;
-use crate::model::{Bucket, ObjectRef, Route, RouteTarget};
+use crate::model::{Bucket, BucketRef, ObjectRef, Route, RouteTarget};
 use crate::objects;
 use crate::spec::{self, MODEL_OPTIONS};
 use crate::tree::{Node, Table, Value};
 
 /// Of these a route has one.
-const TARGETS: [&str; 4] = ["function", "map", "model", "models"];
+const TARGETS: [&str; 7] = [
+    "function", "map", "model", "models", "redirect", "site", "route",
+];
+const PERMANENT: u32 = 308;
+pub const INDEX: &str = "index.html";
 
 /// One entry of the file: one route, or one for each of its models.
 pub fn read(
@@ -49,13 +54,17 @@ impl Reader<'_> {
             .collect();
         let problem = match said.as_slice() {
             [_] => None,
-            [] => Some("a route needs a function, a map or a model"),
-            _ => Some("a route has a function, a map or a model, and only one of them"),
+            [] => Some("a route needs something that it leads to, such as function = ..."),
+            _ => Some("a route leads to one thing, not to several"),
         };
         if let Some(problem) = problem {
-            report.at(self.at, &["routes"], problem.to_owned(), None);
+            let hint = format!("it has one of {}", TARGETS.join(", "));
+            report.at(self.at, &["routes"], problem.to_owned(), Some(hint));
             return Vec::new();
         }
+        self.only_of("status", "redirect", said[0], report);
+        self.only_of("stream", "function", said[0], report);
+        gateway::check(self.table, &self.section, report);
         let Some(path) = self.section.owned("path") else {
             return Vec::new();
         };
@@ -75,8 +84,46 @@ impl Reader<'_> {
                 .text("model")
                 .and_then(|text| self.object(text))
                 .map(|model| RouteTarget::Model { model, options })),
+            "redirect" => one(self.section.owned("redirect").map(|location| {
+                let status = self.section.number("status").unwrap_or(PERMANENT);
+                RouteTarget::Redirect {
+                    location,
+                    status: u16::try_from(status).expect("the check has seen which it is"),
+                }
+            })),
+            "site" => one(self.section.text("site").and_then(|text| self.site(text))),
+            "route" => one(self
+                .section
+                .owned("route")
+                .map(|path| RouteTarget::Route { path })),
             _ => self.models(&path, &options, report),
         }
+    }
+
+    /// A field that means something for one kind of target alone.
+    fn only_of(&self, field: &'static str, kind: &str, target: &str, report: &mut Report<'_>) {
+        if let Some(entry) = self.table.get(field).filter(|_| kind != target) {
+            let problem = format!("only a {kind} has {field}, and this route leads to a {target}");
+            report.at(entry.key_at, &["routes", field], problem, None);
+        }
+    }
+
+    /// Index and error page are those of the bucket's own site, if it is one.
+    fn site(&self, text: &str) -> Option<RouteTarget> {
+        let mut objects = objects::parse_site(text)?;
+        let buckets = self.buckets.iter();
+        let buckets = buckets.map(|(key, bucket)| (key.as_str(), bucket.name.as_deref()));
+        objects.bucket = objects::bucket_of_project(objects.bucket, buckets);
+        let own = match &objects.bucket {
+            BucketRef::Project(key) => self.buckets.get(key),
+            BucketRef::Foreign(_) => None,
+        };
+        let site = own.and_then(|bucket| bucket.site.as_ref());
+        Some(RouteTarget::Site {
+            objects,
+            index: site.map_or_else(|| INDEX.to_owned(), |site| site.index.clone()),
+            error: site.and_then(|site| site.error.clone()),
+        })
     }
 
     fn route(&self, path: String, target: RouteTarget) -> Route {
@@ -85,8 +132,9 @@ impl Reader<'_> {
             path,
             methods: self.section.texts("methods").unwrap_or_default(),
             target,
-            cors: self.section.texts("cors").unwrap_or_default(),
-            key: self.section.truth("key").unwrap_or(false),
+            who: gateway::who(&self.section),
+            cors: gateway::cors(&self.section),
+            handling: gateway::handling(&self.section),
         }
     }
 
@@ -99,13 +147,13 @@ impl Reader<'_> {
             return BTreeMap::new();
         };
         let (whose, fits): (&str, fn(&str) -> bool) = match target {
-            "function" => {
+            "map" => ("a map", |name| !MODEL_OPTIONS.contains(&name)),
+            "model" | "models" => ("a model", |name| MODEL_OPTIONS.contains(&name)),
+            _ => {
                 let problem = "only a map or a model has options".to_owned();
                 report.at(entry.key_at, &["routes", "options"], problem, None);
                 return BTreeMap::new();
             }
-            "map" => ("a map", |name| !MODEL_OPTIONS.contains(&name)),
-            _ => ("a model", |name| MODEL_OPTIONS.contains(&name)),
         };
         let mut read = BTreeMap::new();
         for (name, value) in options.plain() {

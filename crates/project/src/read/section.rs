@@ -1,6 +1,7 @@
 //! Reading fields of a table that was checked: what is there has the right kind, so a
 //! getter answers a value or that nothing is said.
 
+use crate::spec;
 use crate::tree::{self, Node, Table, Value};
 
 /// A table, and where it stands.
@@ -42,6 +43,15 @@ impl<'a> Section<'a> {
     pub fn number(&self, name: &str) -> Option<u32> {
         match self.value(name)? {
             Value::Integer(number) => u32::try_from(*number).ok(),
+            _ => None,
+        }
+    }
+
+    /// A size as a number or a text: `2MB`.
+    pub fn bytes(&self, name: &str) -> Option<u64> {
+        match self.value(name)? {
+            Value::Integer(number) => u64::try_from(*number).ok(),
+            Value::Text(text) => spec::size(text),
             _ => None,
         }
     }

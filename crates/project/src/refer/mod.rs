@@ -3,13 +3,14 @@
 //! be in each other's way.
 
 mod files;
+mod routes;
 
 use std::path::Path;
 
 use crate::check::Report;
 use crate::model::{
-    BucketRef, Destination, Function, FunctionRuntime, KeepWarm, ObjectRef, Objects, Project,
-    Requirements, RouteTarget, Trigger,
+    BucketRef, Destination, Function, FunctionRuntime, KeepWarm, Objects, Project, Requirements,
+    Trigger,
 };
 use crate::nearest;
 use crate::text::{Reference, Text};
@@ -48,7 +49,7 @@ pub fn check(project: &Project, merged: &Table, report: &mut Report<'_>) {
         judge.bucket(name, bucket.name.is_some());
         files::bucket(&mut judge, name, bucket);
     }
-    judge.routes();
+    routes::check(&mut judge);
     for (name, schedule) in &project.schedules {
         let path = ["schedules", name, "function"];
         judge.is_function(&path, &schedule.function);
@@ -65,6 +66,27 @@ struct Judge<'a, 'r> {
 impl Judge<'_, '_> {
     fn wrong(&mut self, path: &[&str], problem: impl Into<String>, hint: Option<String>) {
         self.report.of(self.merged, path, problem.into(), hint);
+    }
+
+    /// Whether a table of tables has one of that name, be it right or wrong.
+    fn says(&self, table: &str, name: &str) -> bool {
+        match self.merged.get(table).map(|entry| &entry.node.value) {
+            Some(Value::Table(table)) => table.contains_key(name),
+            _ => false,
+        }
+    }
+
+    /// Whether the route at a place of the file says a field.
+    fn says_of_route(&self, place: &str, field: &str) -> bool {
+        let routes = self.merged.get("routes").map(|entry| &entry.node.value);
+        let place = place.parse::<usize>().ok();
+        match (routes, place) {
+            (Some(Value::List(items)), Some(place)) => {
+                let item = items.get(place).map(|item| &item.value);
+                matches!(item, Some(Value::Table(table)) if table.contains_key(field))
+            }
+            _ => false,
+        }
     }
 
     fn is_function(&mut self, path: &[&str], name: &str) {
@@ -236,37 +258,6 @@ impl Judge<'_, '_> {
             );
             let hint = "shorten one of its parts, or give the bucket its whole name by name = ...";
             self.wrong(&["buckets", name], problem, Some(hint.to_owned()));
-        }
-    }
-
-    fn routes(&mut self) {
-        let routes = &self.project.routes;
-        for (index, route) in routes.iter().enumerate() {
-            let at = route.place.to_string();
-            match &route.target {
-                RouteTarget::Function(function) => {
-                    self.is_function(&["routes", &at, "function"], function);
-                }
-                RouteTarget::Map { function, .. } => {
-                    self.is_function(&["routes", &at, "map"], function);
-                }
-                RouteTarget::Model { model, .. } => self.model(&at, model),
-            }
-            let is_taken = routes[..index].iter().any(|other| {
-                let meets = |method: &String| route.methods.contains(method);
-                other.path == route.path
-                    && (other.methods == route.methods || other.methods.iter().any(meets))
-            });
-            if is_taken {
-                let problem = format!("another route has {} and its methods already", route.path);
-                self.wrong(&["routes", &at, "path"], problem, None);
-            }
-        }
-    }
-
-    fn model(&mut self, at: &str, model: &ObjectRef) {
-        if let BucketRef::Project(bucket) = &model.bucket {
-            self.is_bucket(&["routes", at], bucket);
         }
     }
 

@@ -1,6 +1,13 @@
 //! Texts with a form: names, globs, ARNs, expressions. Each has a check, and a pattern
 //! that editors understand and that lets through at least what the check does.
 
+mod gateway;
+
+pub use gateway::{
+    ADDRESSES, CERTIFICATE, HEADER, HOST, IDENTITY_SOURCE, ISSUER, JWKS, LINE, METHOD, MOST_BYTES,
+    REDIRECT, ROUTE_PATH, SCOPE, SITE, SIZE, TOKEN_SOURCE, size,
+};
+
 /// A form of texts.
 #[derive(Debug)]
 pub struct Form {

@@ -9,7 +9,7 @@ mod forms;
 mod tables;
 
 pub use forms::Form;
-pub use forms::{BUCKET_NAME, FUNCTION_NAME, PROJECT_NAME, R_PACKAGE, ROUTE, STAGE_NAME};
+pub use forms::{BUCKET_NAME, FUNCTION_NAME, PROJECT_NAME, R_PACKAGE, ROUTE, STAGE_NAME, size};
 pub use tables::{FILE, MODEL_OPTIONS};
 
 /// What a value may be.

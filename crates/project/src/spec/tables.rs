@@ -1,9 +1,14 @@
 //! Every table and field of `squall.toml`.
 
+mod routes;
+
 use super::Kind::{
     Any, AnyTable, Either, List, Named, Number, Off, OneNumberOf, OneOf, Plain, Text, Truth,
 };
 use super::{Field, Kind, Table, field, forms};
+use routes::{AUTH, ROUTE};
+
+pub use routes::MODEL_OPTIONS;
 
 /// Days for which CloudWatch keeps logs; no other numbers are taken.
 const LOG_DAYS: &[i64] = &[
@@ -27,6 +32,11 @@ pub static FILE: Table = Table {
         ),
         field("functions", FUNCTIONS, "Functions, by their names."),
         field("routes", ROUTES, "Paths of the project's HTTP API."),
+        field(
+            "auth",
+            AUTHS,
+            "Who looks at what callers of routes bring: tokens of an issuer, or a function.",
+        ),
         field("schedules", SCHEDULES, "What runs by the clock."),
         field(
             "triggers",
@@ -53,6 +63,7 @@ pub static STAGE: Table = Table {
         ),
         field("functions", FUNCTIONS, "Functions, field by field."),
         field("routes", ROUTES, "All routes of this stage."),
+        field("auth", AUTHS, "The same, field by field."),
         field("schedules", SCHEDULES, "Schedules, field by field."),
         field("triggers", TRIGGERS, "All triggers of this stage."),
         field("buckets", BUCKETS, "Buckets, field by field."),
@@ -61,6 +72,7 @@ pub static STAGE: Table = Table {
 
 const FUNCTIONS: Kind = Named(&forms::FUNCTION_NAME, &Kind::Table(&FUNCTION_TABLE));
 const ROUTES: Kind = List(&Kind::Table(&ROUTE));
+const AUTHS: Kind = Named(&forms::FUNCTION_NAME, &Kind::Table(&AUTH));
 const SCHEDULES: Kind = Named(&forms::SCHEDULE_NAME, &Kind::Table(&SCHEDULE));
 const TRIGGERS: Kind = List(&Kind::Table(&TRIGGER));
 const BUCKETS: Kind = Named(&forms::BUCKET_NAME, &Kind::Table(&BUCKET));
@@ -81,12 +93,15 @@ static PROJECT: Table = Table {
         .or("dev"),
         REGION,
         LOG_DAYS_FIELD,
+        HOSTS,
+        DOCS,
+        CERTIFICATE,
     ],
 };
 
 static STAGE_PROJECT: Table = Table {
     name: "a stage's project",
-    fields: &[REGION, LOG_DAYS_FIELD],
+    fields: &[REGION, LOG_DAYS_FIELD, HOSTS, DOCS, CERTIFICATE],
 };
 
 const REGION: Field = field(
@@ -100,6 +115,24 @@ const LOG_DAYS_FIELD: Field = field(
     "How many days logs are kept.",
 )
 .or("14");
+
+const HOST_NAMES: Kind = List(&Text(&forms::HOST));
+const HOSTS: Field = field(
+    "hosts",
+    HOST_NAMES,
+    "Host names under which the routes answer, too, such as api.example.com.",
+);
+const DOCS: Field = field(
+    "docs",
+    Truth,
+    "Whether the engine serves a description of the routes, with a page to try them.",
+)
+.or("true");
+const CERTIFICATE: Field = field(
+    "certificate",
+    Text(&forms::CERTIFICATE),
+    "Of the hosts, on AWS: the ARN of a certificate that is there.",
+);
 
 static FUNCTION_TABLE: Table = Table {
     name: "a function",
@@ -279,125 +312,6 @@ static URL: Table = Table {
         field("cors", ORIGINS, "Origins whose pages may call it."),
     ],
 };
-
-static ROUTE: Table = Table {
-    name: "a route",
-    fields: &[
-        field(
-            "path",
-            Text(&forms::ROUTE),
-            "Such as /, /items/{id} or /{proxy+}; $default is all that no other route takes.",
-        )
-        .needed(),
-        field(
-            "methods",
-            List(&OneOf(&[
-                "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
-            ])),
-            "Methods that it takes. Else all.",
-        ),
-        field("function", FUNCTION, "The function that answers."),
-        field(
-            "map",
-            FUNCTION,
-            "Instead: the function that a table is mapped over.",
-        ),
-        field(
-            "model",
-            Text(&forms::MODEL),
-            "Instead: the model in a bucket that answers, such as models/admission.rds or s3://BUCKET/KEY.",
-        ),
-        field(
-            "models",
-            List(&Text(&forms::MODEL)),
-            "Instead: several models, each below the path under the name of its file. One alone answers at the path itself, too.",
-        ),
-        field(
-            "options",
-            Kind::Table(&ROUTE_OPTIONS),
-            "Of a map or a model: what holds for requests that do not say it.",
-        ),
-        field("cors", ORIGINS, "Origins whose pages may call it."),
-        field(
-            "key",
-            Truth,
-            "Whether calls must bring an API key; squall keys makes them.",
-        )
-        .or("false"),
-    ],
-};
-
-/// The options of maps and of models; which belong to which is told by
-/// [`MODEL_OPTIONS`].
-static ROUTE_OPTIONS: Table = Table {
-    name: "options of a route",
-    fields: &[
-        field(
-            "id_column",
-            Plain,
-            "The column by which rows belong together.",
-        )
-        .or("id"),
-        field("value_column", Plain, "The column of values.").or("value"),
-        field("chunksize", Plain, "Items in one invocation.").or("auto"),
-        field("compression", Plain, "Whether chunks are compressed.").or("false"),
-        field("invoke_lambda", Plain, "Whether instances share the work.").or("true"),
-        field("item", Plain, "How the function gets its items."),
-        field("format", Plain, "How items travel."),
-        field("on_error", Plain, "stop or collect.").or("stop"),
-        field("retries", Plain, "How often a failed item is tried again.").or("0"),
-        field("max_time", Plain, "Seconds until it is given up."),
-        field(
-            "type",
-            OneOf(&["response", "link", "terms"]),
-            "Of a model: what is predicted.",
-        )
-        .or("response"),
-        field(
-            "threshold",
-            Plain,
-            "Of a model: whether a value is above it is told beside it.",
-        ),
-        field(
-            "decision",
-            Plain,
-            "Of a model: what that is called in the answer.",
-        )
-        .or("decision"),
-        field(
-            "interval",
-            OneOf(&["none", "confidence", "prediction"]),
-            "Of a model: limits beside each value.",
-        )
-        .or("none"),
-        field("level", Plain, "Of a model: how sure those limits are.").or("0.95"),
-        field(
-            "se",
-            Truth,
-            "Of a model: standard errors beside each value.",
-        )
-        .or("false"),
-        field(
-            "coerce",
-            Truth,
-            "Of a model: take texts of JSON for numbers and numbers for levels, where the model has these.",
-        )
-        .or("false"),
-        field("max_rows", Plain, "Of a model: the most rows of a request."),
-    ],
-};
-
-/// Options of models. All others are of maps.
-pub const MODEL_OPTIONS: &[&str] = &[
-    "coerce",
-    "decision",
-    "interval",
-    "level",
-    "max_rows",
-    "se",
-    "threshold",
-    "type",
-];
 
 static SCHEDULE: Table = Table {
     name: "a schedule",

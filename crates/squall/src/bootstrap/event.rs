@@ -1,6 +1,9 @@
 //! Events of function URLs, HTTP APIs and REST APIs as the requests that they stand
 //! for, and responses as the answers that these take.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use aws_wire::{Body, form};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +23,13 @@ const MOST_ANSWER: usize = 6 * 1024 * 1024 - 16 * 1024;
 pub struct Event {
     pub parts: Parts,
     pub body: Bytes,
+    /// Where it came from, as API Gateway saw it.
+    pub source: Option<IpAddr>,
+    /// The path of the route that it came by, such as `/pages/{proxy+}`; a function URL
+    /// has none.
+    pub template: Option<String>,
+    /// What stood for variables of that path, decoded.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// Of all forms of events together: each fills its own part.
@@ -30,6 +40,8 @@ struct Proxied {
     raw_path: Option<String>,
     raw_query_string: Option<String>,
     request_context: Option<Context>,
+    route_key: Option<String>,
+    path_parameters: Option<BTreeMap<String, String>>,
     // Version 1: REST APIs.
     http_method: Option<String>,
     path: Option<String>,
@@ -49,8 +61,10 @@ struct Context {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Http {
     method: String,
+    source_ip: Option<String>,
 }
 
 impl Event {
@@ -58,6 +72,11 @@ impl Event {
         let event: Proxied = serde_json::from_slice(event)
             .map_err(|error| format!("the event is no HTTP request: {error}"))?;
         let http = event.request_context.and_then(|context| context.http);
+        let source = http.as_ref().and_then(|http| http.source_ip.as_deref());
+        let source = source.and_then(|address| address.parse().ok());
+        let template = event.route_key.as_deref();
+        let template = template.map(|key| key.split_once(' ').map_or(key, |(_, path)| path));
+        let template = template.map(str::to_owned);
         let method = http.map(|http| http.method).or(event.http_method);
         let method = method.ok_or_else(|| {
             "the event is no HTTP request: it has no method; this function serves a function URL \
@@ -76,6 +95,7 @@ impl Event {
                     .unwrap_or_default(),
             )
         });
+        let path = quoted(&path);
         let uri = if query.is_empty() {
             path
         } else {
@@ -105,6 +125,9 @@ impl Event {
         Ok(Self {
             parts,
             body: body.into(),
+            source,
+            template,
+            variables: event.path_parameters.unwrap_or_default(),
         })
     }
 
@@ -161,6 +184,13 @@ fn described(status: u16, headers: &http::HeaderMap, body: &[u8]) -> Vec<u8> {
     })
     .to_string()
     .into_bytes()
+}
+
+/// Paths of events are decoded; one of a request is not, and has neither blanks nor signs
+/// of its own.
+fn quoted(path: &str) -> String {
+    let parts = path.split('/').map(form::encode);
+    parts.collect::<Vec<_>>().join("/")
 }
 
 /// REST APIs hand over what they have decoded.

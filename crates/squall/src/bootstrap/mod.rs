@@ -1,15 +1,20 @@
 //! What stands behind routes, as a Lambda function: this binary, called `bootstrap` in
 //! the package of a custom runtime. It takes requests of a function URL or of API Gateway
 //! and maps their tables over the function that `SQUALL_MAP_FUNCTION` names, so that
-//! a Lambda invokes Lambdas; or it answers them by the model that `SQUALL_MODEL` names.
+//! a Lambda invokes Lambdas; or it answers them by the model that `SQUALL_MODEL` names, by
+//! the pages of `SQUALL_SITE`, or with another address, `SQUALL_REDIRECT`.
 //!
 //! `runtime` is the conversation with Lambda, `event` turns events into requests and
-//! answers back, `functions` is what invokes, `model` what predicts.
+//! answers back, `guard` is what nobody else looks at, `functions` is what invokes, `model`
+//! what predicts, `site` and `redirect` are pages and addresses.
 
 mod event;
 mod functions;
+mod guard;
 mod model;
+mod redirect;
 mod runtime;
+mod site;
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
@@ -18,15 +23,18 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use aws_wire::{body, form};
-use gateway::map_service::{Call, MapRoute, MapService, Pairs, ServiceSettings};
+use gateway::map_service::{Asker, Call, MapRoute, MapService, Pairs, ServiceSettings};
 use types::{FunctionName, Qualifier};
 
 use crate::remote::S3Exchange;
 
 use event::Event;
 use functions::Remote;
+use guard::Guard;
 use model::Predicting;
+use redirect::Redirect;
 use runtime::{Invoked, Runtime};
+use site::Pages;
 
 /// Where Lambda's runtime API is. Only runtimes are told.
 const API: &str = "AWS_LAMBDA_RUNTIME_API";
@@ -35,6 +43,13 @@ const OPTIONS: &str = "SQUALL_MAP_OPTIONS";
 const BUCKET: &str = "SQUALL_MAP_BUCKET";
 const MODEL: &str = "SQUALL_MODEL";
 const MODEL_OPTIONS: &str = "SQUALL_MODEL_OPTIONS";
+const SITE: &str = "SQUALL_SITE";
+const SITE_INDEX: &str = "SQUALL_SITE_INDEX";
+const SITE_ERROR: &str = "SQUALL_SITE_ERROR";
+const REDIRECT: &str = "SQUALL_REDIRECT";
+const REDIRECT_STATUS: &str = "SQUALL_REDIRECT_STATUS";
+const ALLOW: &str = "SQUALL_ALLOW";
+const BODY: &str = "SQUALL_BODY_BYTES";
 const INSTANCES: &str = "SQUALL_MAP_INSTANCES";
 /// The answer must be on its way before Lambda ends the invocation.
 const SPARE: Duration = Duration::from_secs(1);
@@ -73,12 +88,18 @@ type Service = MapService<Remote, S3Exchange>;
 enum Served {
     Map(Box<Service>, MapRoute),
     Model(Predicting),
+    Site(Pages),
+    Redirect(Redirect),
 }
 
 async fn serve() -> anyhow::Result<()> {
     let api = std::env::var(API).context("the runtime API is not named")?;
     let mut runtime = Runtime::new(api);
-    let served = match prepare().await {
+    let prepared = match guard() {
+        Ok(guard) => prepare().await.map(|served| (guard, served)),
+        Err(error) => Err(error),
+    };
+    let (guard, served) = match prepared {
         Ok(ready) => ready,
         Err(error) => {
             let why = format!("{error:#}");
@@ -88,7 +109,7 @@ async fn serve() -> anyhow::Result<()> {
     };
     loop {
         let invoked = runtime.next().await?;
-        match answer(&served, &invoked).await {
+        match answer(&guard, &served, &invoked).await {
             Ok(answer) => runtime.respond(&invoked.request_id, answer).await?,
             Err(error) => {
                 let told = runtime.fail(&invoked.request_id, "Squall.NotARequest", &error);
@@ -98,17 +119,29 @@ async fn serve() -> anyhow::Result<()> {
     }
 }
 
-async fn answer(served: &Served, invoked: &Invoked) -> Result<Vec<u8>, String> {
+async fn answer(guard: &Guard, served: &Served, invoked: &Invoked) -> Result<Vec<u8>, String> {
     let event = Event::read(&invoked.event)?;
     let id = invoked.request_id.parse();
     let id = id.unwrap_or_else(|_| types::RequestId::random());
-    let (service, route) = match served {
-        Served::Map(service, route) => (service, route),
-        Served::Model(model) => {
-            let response = model.answer(&event, id).await;
-            return event.answer(response, id).await;
-        }
+    if let Some(refusal) = guard.refuse(&event, id) {
+        return event.answer(refusal, id).await;
+    }
+    let response = match served {
+        Served::Map(service, route) => return map(service, route, &event, invoked, id).await,
+        Served::Model(model) => model.answer(&event, id).await,
+        Served::Site(pages) => pages.answer(&event, id).await,
+        Served::Redirect(redirect) => redirect.answer(&event, id),
     };
+    event.answer(response, id).await
+}
+
+async fn map(
+    service: &Service,
+    route: &MapRoute,
+    event: &Event,
+    invoked: &Invoked,
+    id: types::RequestId,
+) -> Result<Vec<u8>, String> {
     let call = Call {
         parts: &event.parts,
         route,
@@ -116,15 +149,35 @@ async fn answer(served: &Served, invoked: &Invoked) -> Result<Vec<u8>, String> {
         place: "/",
         request_id: id,
         tally: None,
+        meter: None,
+        asker: Asker::Anyone,
         time: Some(invoked.time_left().saturating_sub(SPARE)),
     };
     let response = service.handle(&call, body::full(event.body.clone())).await;
     event.answer(response, call.request_id).await
 }
 
+/// One that is empty is one that is not there.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+fn guard() -> anyhow::Result<Guard> {
+    let (allow, body) = (variable(ALLOW), variable(BODY));
+    let guard = Guard::read(allow.as_deref(), body.as_deref());
+    guard.with_context(|| format!("the variables {ALLOW} and {BODY} cannot be read"))
+}
+
 /// The service as the function's environment has it.
 async fn prepare() -> anyhow::Result<Served> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    if let Some(address) = variable(SITE) {
+        let pages = Pages::new(&address, variable(SITE_INDEX), variable(SITE_ERROR))?;
+        return Ok(Served::Site(pages));
+    }
+    if let Some(location) = variable(REDIRECT) {
+        let status = variable(REDIRECT_STATUS).unwrap_or_else(|| "308".to_owned());
+        return Ok(Served::Redirect(Redirect::read(location, &status)?));
+    }
     if let Some(address) = variable(MODEL) {
         let options = variable(MODEL_OPTIONS).unwrap_or_default();
         return Ok(Served::Model(Predicting::new(&address, &options).await?));
@@ -167,6 +220,7 @@ async fn prepare() -> anyhow::Result<Served> {
         at_once: 1,
         patience: SPARE,
         longest: Duration::from_mins(15),
+        watch: watch::Watch::default(),
     };
     let invoke = Arc::new(Remote::new(client, most));
     let service = MapService::new(invoke, exchange, settings);

@@ -8,7 +8,10 @@ use futures::future::try_join_all;
 use http::Method;
 use serde_json::Value;
 
-use super::{Api, Found, FoundRoute, MAP, MODEL, STAGE, Target};
+use project::model::{Auth, Rate};
+
+use super::integration::canonical_cors;
+use super::{Api, DOCS_TAG, Found, FoundRoute, Guard, Integration, NO_DOCS, STAGE, authorizer};
 use crate::calls::all_pages;
 use crate::error::DeployError;
 use crate::site::Cloud;
@@ -30,25 +33,45 @@ pub async fn list_ours(cloud: &Cloud) -> Result<Vec<Value>, ClientError> {
 
 async fn look(cloud: &Cloud, api: &Value) -> Result<Api, ClientError> {
     let id = text(&api["apiId"]);
-    let stages = format!("/v2/apis/{id}/stages");
-    let (routes, integrations, stages) = tokio::try_join!(
-        routes(cloud, &id),
+    let path = |part: &str| format!("/v2/apis/{id}/{part}");
+    let (stages, authorizers) = (path("stages"), path("authorizers"));
+    let (integrations, stages, authorizers) = tokio::try_join!(
         integrations(cloud, &id),
         items(cloud, &stages),
+        items(cloud, &authorizers),
     )?;
-    let mut cors: Vec<String> = texts(&api["corsConfiguration"]["allowOrigins"]);
-    cors.sort();
+    let ids = authorizers.iter().map(|it| text(&it["authorizerId"]));
+    let ids: Vec<String> = ids.collect();
+    let authorizers = authorizer::read(&authorizers);
+    let is_chosen = |id: &String| authorizers.values().any(|there| there.id == *id);
+    let twins = ids.into_iter().filter(|id| !is_chosen(id)).collect();
+    let known = authorizers.iter();
+    let known: BTreeMap<String, String> = known
+        .map(|(name, there)| (name.clone(), there.id.clone()))
+        .collect();
+    let stage = stages.iter().find(|stage| stage["stageName"] == STAGE);
+    let cors = &api["corsConfiguration"];
     Ok(Api {
         endpoint: text(&api["apiEndpoint"]),
-        cors,
-        has_stage: stages.iter().any(|stage| stage["stageName"] == STAGE),
-        routes,
+        cors: Some(canonical_cors(cors)).filter(|cors| cors["allowOrigins"].is_array()),
+        has_docs: api["tags"][DOCS_TAG] != NO_DOCS,
+        has_stage: stage.is_some(),
+        routes: routes(cloud, &id, &known).await?,
         integrations,
+        authorizers,
+        twins,
+        rates: stage.map(rates).unwrap_or_default(),
         id,
     })
 }
 
-pub async fn routes(cloud: &Cloud, api: &str) -> Result<BTreeMap<String, FoundRoute>, ClientError> {
+/// `authorizers` are ids by names; of one that is not among them a route is as if it
+/// were let in by nobody known.
+pub async fn routes(
+    cloud: &Cloud,
+    api: &str,
+    authorizers: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, FoundRoute>, ClientError> {
     let routes = items(cloud, &format!("/v2/apis/{api}/routes")).await?;
     let routes = routes.iter().map(|route| {
         let target = text(&route["target"]);
@@ -56,36 +79,62 @@ pub async fn routes(cloud: &Cloud, api: &str) -> Result<BTreeMap<String, FoundRo
         let found = FoundRoute {
             id: text(&route["routeId"]),
             integration: integration.to_owned(),
-            asks_key: route["apiKeyRequired"] == true,
+            guard: Guard {
+                asks_key: route["apiKeyRequired"] == true,
+                auth: auth(route, authorizers),
+            },
         };
         (text(&route["routeKey"]), found)
     });
     Ok(routes.collect())
 }
 
-pub async fn integrations(
-    cloud: &Cloud,
-    api: &str,
-) -> Result<BTreeMap<String, Target>, ClientError> {
-    let found = items(cloud, &format!("/v2/apis/{api}/integrations")).await?;
-    let found = found
-        .iter()
-        .map(|integration| (text(&integration["integrationId"]), target(integration)));
-    Ok(found.collect())
-}
-
-fn target(integration: &Value) -> Target {
-    let parameters = integration["requestParameters"].as_object();
-    let parameters = parameters.into_iter().flatten();
-    let parameters = parameters.map(|(name, value)| (name.clone(), text(value)));
-    match integration["integrationSubtype"].as_str() {
-        Some(MAP) => Target::Map(parameters.collect()),
-        Some(MODEL) => Target::Model(parameters.collect()),
-        _ => Target::Function(text(&integration["integrationUri"])),
+fn auth(route: &Value, authorizers: &BTreeMap<String, String>) -> Auth {
+    match route["authorizationType"].as_str() {
+        None | Some("NONE" | "") => Auth::Open,
+        Some("AWS_IAM") => Auth::Iam,
+        Some(_) => {
+            let id = text(&route["authorizerId"]);
+            let known = authorizers.iter().find(|(_, known)| **known == id);
+            let mut scopes = texts(&route["authorizationScopes"]);
+            scopes.sort();
+            Auth::By {
+                name: known.map(|(name, _)| name.clone()).unwrap_or_default(),
+                scopes,
+            }
+        }
     }
 }
 
-async fn items(cloud: &Cloud, path: &str) -> Result<Vec<Value>, ClientError> {
+/// Of routes alone: what holds for a whole stage is not ours.
+fn rates(stage: &Value) -> BTreeMap<String, Rate> {
+    let settings = stage["routeSettings"].as_object().into_iter().flatten();
+    let rates = settings.filter_map(|(key, setting)| {
+        let per_second = setting["throttlingRateLimit"].as_f64()?;
+        let burst = setting["throttlingBurstLimit"].as_u64().unwrap_or(0);
+        let rate = Rate {
+            // One with a fraction is another one than any that is wanted.
+            per_second: format!("{per_second}").parse().unwrap_or(0),
+            burst: u32::try_from(burst).unwrap_or(u32::MAX),
+        };
+        Some((key.clone(), rate))
+    });
+    rates.collect()
+}
+
+pub async fn integrations(
+    cloud: &Cloud,
+    api: &str,
+) -> Result<BTreeMap<String, Integration>, ClientError> {
+    let found = items(cloud, &format!("/v2/apis/{api}/integrations")).await?;
+    let found = found.iter().map(|integration| {
+        let id = text(&integration["integrationId"]);
+        (id, Integration::read(integration))
+    });
+    Ok(found.collect())
+}
+
+pub async fn items(cloud: &Cloud, path: &str) -> Result<Vec<Value>, ClientError> {
     let pages = all_pages("items", "nextToken", |token| {
         let mut target = path.to_owned();
         if let Some(token) = token {

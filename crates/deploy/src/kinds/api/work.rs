@@ -1,46 +1,61 @@
-//! Making an HTTP API, and leading its routes to where they should lead.
+//! Making an HTTP API: it, its stage, and what holds for all of its routes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_client::ClientError;
-use futures::future::try_join_all;
+use aws_wire::form;
 use http::Method;
+use project::model::Rate;
 use serde_json::{Value, json};
 
-use super::{MAP, MODEL, STAGE, Target, WantedRoute, read};
-use crate::calls::{gone, patiently, text, unless_there};
+use super::{DOCS_TAG, NO_DOCS, STAGE, WantedRoute, authorizer, lead, read};
+use crate::calls::{gone, text, unless_there};
 use crate::error::StepError;
 use crate::site::{Cloud, Made};
 
-/// How long browsers may remember what CORS allowed.
-const CORS_SECONDS: u32 = 3600;
-
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Work {
     /// The API and its stage, without routes.
     Put {
         name: String,
-        cors: Vec<String>,
+        cors: Option<Value>,
+        has_docs: bool,
         /// Of the one that is there.
         id: Option<String>,
-        had_cors: bool,
+        had_docs: bool,
     },
+    Authorizer(authorizer::Work),
     /// All routes, and none beside them.
-    Routes(BTreeMap<String, WantedRoute>),
+    Routes {
+        routes: BTreeMap<String, WantedRoute>,
+        /// Whether rules for all routes go, as each has its own now.
+        drops_cors: bool,
+    },
+    /// How often routes may be called; of those that are `old`, nothing is said any more.
+    Rates {
+        rates: BTreeMap<String, Rate>,
+        old: Vec<String>,
+    },
     /// By id.
     Remove(String),
 }
 
 impl Work {
     pub async fn run(&self, cloud: &Cloud, made: &Made) -> Result<(), StepError> {
+        let known = || {
+            let known = made.now().api.clone();
+            let known = known.ok_or_else(|| StepError::Order("the HTTP API".to_owned()));
+            known.map(|(id, _)| id)
+        };
         match self {
             Self::Put {
                 name,
                 cors,
+                has_docs,
                 id: None,
                 ..
             } => {
-                let api = create(cloud, name, cors).await?;
+                let api = create(cloud, name, cors.as_ref(), *has_docs).await?;
                 let id = text(&api, "apiId", "CreateApi")?.to_owned();
                 let endpoint = text(&api, "apiEndpoint", "CreateApi")?.to_owned();
                 put_stage(cloud, &id).await?;
@@ -48,17 +63,33 @@ impl Work {
             }
             Self::Put {
                 cors,
+                has_docs,
                 id: Some(id),
-                had_cors,
+                had_docs,
                 ..
             } => {
-                set_cors(cloud, id, cors, *had_cors).await?;
+                if let Some(cors) = cors {
+                    let body = json!({ "corsConfiguration": cors });
+                    call(cloud, Method::PATCH, &format!("/v2/apis/{id}"), Some(&body)).await?;
+                }
+                if has_docs != had_docs {
+                    tag_docs(cloud, id, *has_docs).await?;
+                }
                 put_stage(cloud, id).await?;
             }
-            Self::Routes(routes) => {
-                let known = made.now().api.clone();
-                let (id, _) = known.ok_or_else(|| StepError::Order("the HTTP API".to_owned()))?;
-                lead(cloud, &id, routes).await?;
+            Self::Authorizer(work) => work.run(cloud, made).await?,
+            Self::Routes { routes, drops_cors } => {
+                let id = known()?;
+                let authorizers = made.now().authorizers.clone();
+                lead::lead(cloud, &id, routes, &authorizers).await?;
+                if *drops_cors {
+                    let target = format!("/v2/apis/{id}/cors");
+                    gone(call(cloud, Method::DELETE, &target, None)).await?;
+                }
+            }
+            Self::Rates { rates, old } => {
+                let id = known()?;
+                lead::set_rates(cloud, &id, rates, old).await?;
             }
             Self::Remove(id) => {
                 gone(call(cloud, Method::DELETE, &format!("/v2/apis/{id}"), None)).await?;
@@ -71,12 +102,20 @@ impl Work {
 
 /// If an answer was lost and the call sent again, there are two now. The one that was
 /// made first stays: the engine gave it the readable id.
-async fn create(cloud: &Cloud, name: &str, cors: &[String]) -> Result<Value, ClientError> {
+async fn create(
+    cloud: &Cloud,
+    name: &str,
+    cors: Option<&Value>,
+    has_docs: bool,
+) -> Result<Value, ClientError> {
     let tags = cloud.names.tags();
-    let tags: BTreeMap<_, _> = tags.into_iter().collect();
+    let mut tags: BTreeMap<_, _> = tags.into_iter().collect();
+    if !has_docs {
+        tags.insert(DOCS_TAG, NO_DOCS);
+    }
     let mut body = json!({ "name": name, "protocolType": "HTTP", "tags": tags });
-    if !cors.is_empty() {
-        body["corsConfiguration"] = cors_document(cors);
+    if let Some(cors) = cors {
+        body["corsConfiguration"] = cors.clone();
     }
     let api = call(cloud, Method::POST, "/v2/apis", Some(&body)).await?;
     let mut twins = read::list_ours(cloud).await?;
@@ -90,35 +129,19 @@ async fn create(cloud: &Cloud, name: &str, cors: &[String]) -> Result<Value, Cli
     Ok(first)
 }
 
-fn cors_document(origins: &[String]) -> Value {
-    json!({
-        "allowOrigins": origins,
-        "allowMethods": ["*"],
-        "allowHeaders": ["*"],
-        "exposeHeaders": ["*"],
-        "maxAge": CORS_SECONDS,
-    })
-}
-
-async fn set_cors(
-    cloud: &Cloud,
-    id: &str,
-    cors: &[String],
-    had_cors: bool,
-) -> Result<(), ClientError> {
-    if !cors.is_empty() {
-        let body = json!({ "corsConfiguration": cors_document(cors) });
-        call(cloud, Method::PATCH, &format!("/v2/apis/{id}"), Some(&body)).await?;
-    } else if had_cors {
-        gone(call(
-            cloud,
-            Method::DELETE,
-            &format!("/v2/apis/{id}/cors"),
-            None,
-        ))
-        .await?;
+async fn tag_docs(cloud: &Cloud, id: &str, has_docs: bool) -> Result<(), ClientError> {
+    let (partition, region) = (cloud.names.partition(), &cloud.names.region);
+    let arn = format!("arn:{partition}:apigateway:{region}::/apis/{id}");
+    let target = format!("/v2/tags/{}", form::encode(&arn));
+    if has_docs {
+        let target = format!("{target}?tagKeys={}", form::encode(DOCS_TAG));
+        gone(call(cloud, Method::DELETE, &target, None)).await
+    } else {
+        let body = json!({ "tags": { DOCS_TAG: NO_DOCS } });
+        call(cloud, Method::POST, &target, Some(&body))
+            .await
+            .map(|_| ())
     }
-    Ok(())
 }
 
 /// With it, what is changed is served at once.
@@ -132,129 +155,7 @@ async fn put_stage(cloud: &Cloud, id: &str) -> Result<(), ClientError> {
     Ok(())
 }
 
-/// Integrations first, then routes to them; what is not needed goes last.
-async fn lead(
-    cloud: &Cloud,
-    api: &str,
-    wanted: &BTreeMap<String, WantedRoute>,
-) -> Result<(), StepError> {
-    let (found, routes) =
-        tokio::try_join!(read::integrations(cloud, api), read::routes(cloud, api))?;
-    let mut by_target = BTreeMap::new();
-    for (id, target) in &found {
-        by_target
-            .entry(target.clone())
-            .or_insert_with(|| id.clone());
-    }
-    let targets: BTreeSet<&Target> = wanted.values().map(|route| &route.target).collect();
-    for target in targets {
-        if !by_target.contains_key(target) {
-            let id = integrate(cloud, api, target).await?;
-            by_target.insert(target.clone(), id);
-        }
-    }
-    let changes = wanted.iter().filter_map(|(key, wanted)| {
-        let integration = &by_target[&wanted.target];
-        let there = routes.get(key);
-        let is_right = there.is_some_and(|there| {
-            there.integration == *integration && there.asks_key == wanted.asks_key
-        });
-        let put = Put {
-            key,
-            there: there.map(|it| it.id.as_str()),
-            integration,
-            asks_key: wanted.asks_key,
-            asked_key: there.is_some_and(|there| there.asks_key),
-        };
-        (!is_right).then(|| put_route(cloud, api, put))
-    });
-    try_join_all(changes).await?;
-    let old = routes.iter().filter(|(key, _)| !wanted.contains_key(*key));
-    for (_, route) in old {
-        let target = format!("/v2/apis/{api}/routes/{}", route.id);
-        gone(call(cloud, Method::DELETE, &target, None)).await?;
-    }
-    // Also those of attempts that nobody heard of.
-    let used: BTreeSet<&String> = wanted
-        .values()
-        .map(|route| &by_target[&route.target])
-        .collect();
-    let there = read::integrations(cloud, api).await?;
-    for id in there.keys().filter(|id| !used.contains(id)) {
-        let target = format!("/v2/apis/{api}/integrations/{id}");
-        gone(call(cloud, Method::DELETE, &target, None)).await?;
-    }
-    Ok(())
-}
-
-async fn integrate(cloud: &Cloud, api: &str, target: &Target) -> Result<String, StepError> {
-    let body = match target {
-        Target::Function(arn) => json!({
-            "integrationType": "AWS_PROXY",
-            "integrationUri": arn,
-            "payloadFormatVersion": "2.0",
-        }),
-        Target::Map(parameters) => own(MAP, parameters),
-        Target::Model(parameters) => own(MODEL, parameters),
-    };
-    let path = format!("/v2/apis/{api}/integrations");
-    let answer = call(cloud, Method::POST, &path, Some(&body)).await?;
-    Ok(text(&answer, "integrationId", "CreateIntegration")?.to_owned())
-}
-
-/// An integration that only the engine has.
-fn own(subtype: &str, parameters: &BTreeMap<String, String>) -> Value {
-    json!({
-        "integrationType": "AWS_PROXY",
-        "integrationSubtype": subtype,
-        "payloadFormatVersion": "1.0",
-        "requestParameters": parameters,
-    })
-}
-
-/// A route as it shall be.
-struct Put<'a> {
-    key: &'a str,
-    /// The id of the one that is there.
-    there: Option<&'a str>,
-    integration: &'a str,
-    asks_key: bool,
-    asked_key: bool,
-}
-
-async fn put_route(cloud: &Cloud, api: &str, put: Put<'_>) -> Result<(), ClientError> {
-    let target = format!("integrations/{}", put.integration);
-    let mut body = json!({ "target": target });
-    // AWS has no such thing: where none is wanted, nothing is said of it.
-    if put.asks_key || put.asked_key {
-        body["apiKeyRequired"] = put.asks_key.into();
-    }
-    if let Some(id) = put.there {
-        let path = format!("/v2/apis/{api}/routes/{id}");
-        call(cloud, Method::PATCH, &path, Some(&body)).await?;
-    } else {
-        body["routeKey"] = put.key.into();
-        let path = format!("/v2/apis/{api}/routes");
-        let create = || {
-            let create = call(cloud, Method::POST, &path, Some(&body));
-            unless_there(create, &["ConflictException"])
-        };
-        patiently(is_behind, create).await?;
-    }
-    Ok(())
-}
-
-/// An integration that was just made is not known everywhere at once.
-fn is_behind(error: &ClientError) -> bool {
-    match error {
-        ClientError::Api { code, message, .. } => {
-            code == "BadRequestException" && message.contains("ntegration")
-        }
-        _ => false,
-    }
-}
-
-async fn call(
+pub async fn call(
     cloud: &Cloud,
     method: Method,
     target: &str,
