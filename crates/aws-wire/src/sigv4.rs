@@ -14,4 +14,4 @@ pub use error::AuthError;
 pub use key::{Credentials, Identity, Key, KeySource, Principal};
 pub use post::policy_signature;
 pub use sign::{SignError, Signing, presign, sign, sign_streamed};
-pub use verify::Verifier;
+pub use verify::{Payload, Verifier};

@@ -12,6 +12,7 @@ use store::Store;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use types::{FunctionName, FunctionVersion, Limits, Qualifier, Runtime, Scope, VersionKey};
+use watch::Watch;
 
 use crate::catalog::{Catalog, CatalogChange, OpenError};
 use crate::concurrency::Concurrency;
@@ -104,6 +105,11 @@ impl Engine {
     /// Roles and keys, and what they permit.
     pub fn iam(&self) -> &Arc<Iam> {
         &self.inner.context.iam
+    }
+
+    /// Who hears of what runs.
+    pub fn watch(&self) -> &Watch {
+        &self.inner.context.settings.watch
     }
 
     pub fn scope(&self) -> &Scope {

@@ -11,6 +11,7 @@ use types::{
     FunctionName, FunctionVersion, Invocation, Invoke, InvokeError, Outcome, RequestId, Timestamp,
     Version,
 };
+use watch::Begun;
 
 use crate::catalog::RecursiveLoop;
 use crate::concurrency::Slot;
@@ -20,6 +21,7 @@ use crate::fleet::{Fleet, Lease};
 use crate::instance::{Answer, Task, log_stream};
 use crate::invocation_log::{InvocationLog, LogTarget, Report};
 use crate::lineage::{self, Trace};
+use crate::told::{self, Ran};
 
 /// Pieces of a streamed answer that may wait for a slow client.
 const STREAM_PIECES: usize = 16;
@@ -74,6 +76,8 @@ struct Admitted {
     slot: Slot,
     /// How large its answer may be.
     answer_limit: u64,
+    /// Its span, if its trace is recorded.
+    begun: Option<Begun>,
 }
 
 impl Engine {
@@ -147,7 +151,11 @@ impl Engine {
             return Err(InvokeError::ShuttingDown);
         }
         // Every attempt at the event belongs to the same chain of requests.
-        let trace = Trace::of(invocation.trace_id.as_deref(), invocation.request_id);
+        let header = match (&invocation.trace_id, self.watch().tracer()) {
+            (None, Some(tracer)) => Some(tracer.first_header(invocation.request_id)),
+            (header, _) => header.clone(),
+        };
+        let trace = Trace::of(header.as_deref(), invocation.request_id);
         let event = NewEvent {
             qualifier: invocation.qualifier,
             client_context: invocation.client_context,
@@ -210,8 +218,18 @@ impl Engine {
             self.report_loop(&invocation, &version, depth).await;
             return Err(InvokeError::Looped { depth });
         }
+        let tracer = self.watch().tracer();
+        let begun = tracer.and_then(|tracer| {
+            let header = invocation.trace_id.as_deref();
+            tracer.begin(header, invocation.request_id)
+        });
+        let trace = match &begun {
+            Some(begun) => trace.at(&begun.place),
+            None => trace,
+        };
         invocation.trace_id = Some(trace.entered(&invocation.function));
         let catalog = self.catalog();
+        let fleet = self.fleet(&version);
         let slot = self
             .inner
             .concurrency
@@ -220,14 +238,17 @@ impl Engine {
                 catalog.reserved_concurrency(&version.name),
                 catalog.unreserved_concurrency(),
             )
-            .map_err(|reason| InvokeError::Throttled { reason })?;
-        let fleet = self.fleet(&version);
+            .map_err(|reason| {
+                fleet.meter.count_throttle();
+                InvokeError::Throttled { reason }
+            })?;
         Ok(Admitted {
             invocation,
             version,
             fleet,
             slot,
             answer_limit: sizes.answer,
+            begun,
         })
     }
 
@@ -263,11 +284,22 @@ impl Engine {
     async fn run(&self, admitted: Admitted, stream: Option<&mpsc::Sender<StreamEvent>>) -> Outcome {
         let started = Timestamp::now();
         let (invocation, version) = (&admitted.invocation, &admitted.version);
+        let running = admitted.fleet.meter.running.enter();
         let run = match admitted.fleet.checkout().await {
             Ok(lease) => self.run_on(lease, &admitted, stream).await,
             Err(failure) => self.not_started(failure, invocation, version),
         };
+        let ran = Ran {
+            request_id: invocation.request_id,
+            version,
+            status: run.status(),
+            duration: run.duration,
+            cold: run.init.map(|init| (run.start, init)),
+        };
+        let begun = admitted.begun.as_ref();
+        told::tell(self.watch(), &admitted.fleet.meter, begun, &ran);
         let outcome = self.conclude(run, invocation, version, started).await;
+        drop(running);
         drop(admitted.slot);
         outcome
     }
@@ -435,6 +467,16 @@ struct Run {
     duration: Duration,
     init: Option<Duration>,
     start: &'static str,
+}
+
+impl Run {
+    /// The word for how it ended.
+    fn status(&self) -> &'static str {
+        match &self.answer.result {
+            Ok(_) => "ok",
+            Err(failure) => failure.kind().as_str(),
+        }
+    }
 }
 
 fn micros(duration: Duration) -> u64 {

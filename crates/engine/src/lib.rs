@@ -27,6 +27,7 @@ mod listing;
 pub mod parameters;
 mod runtime_api;
 mod settings;
+mod told;
 pub mod usage;
 
 pub use context::Door;

@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 
 use types::{FunctionName, RequestId, Timestamp};
+use watch::trace::Place;
 
 /// How often one chain may invoke the same function, as on AWS.
 pub(crate) const DEEPEST: u32 = 16;
@@ -46,6 +47,17 @@ impl Trace {
             trace.fields.splice(0..0, new_root(request));
         }
         trace
+    }
+
+    /// The same chain, as what is asked from a place in a trace that is recorded.
+    pub(crate) fn at(mut self, place: &Place) -> Self {
+        let own = ["Root=", "Parent=", "Sampled="];
+        self.fields
+            .retain(|field| !own.iter().any(|own| field.starts_with(own)));
+        let header = place.xray();
+        self.fields
+            .splice(0..0, header.split(';').map(str::to_owned));
+        self
     }
 
     /// How often the chain has invoked the function.
@@ -171,6 +183,23 @@ mod tests {
             "{header}"
         );
         assert_eq!(of(&header), begun);
+    }
+
+    #[test]
+    fn a_place_in_a_trace_stands_in_front_of_the_chain() {
+        let header = "Self=s;Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0;Lineage=a:1";
+        let sampled = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1";
+        let tracer = watch::Tracer::new(1.0);
+        let request = "11111111-2222-4333-8444-555555555555".parse().unwrap();
+        let begun = tracer.begin(Some(sampled), request).unwrap();
+        let header = of(header).at(&begun.place).header();
+        assert_eq!(
+            header,
+            format!(
+                "Root=1-5759e988-bd862e3fe1be46a994272793;Parent={};Sampled=1;Self=s;Lineage=0000000a:1",
+                begun.place.span
+            )
+        );
     }
 
     #[test]

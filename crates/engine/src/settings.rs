@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use types::{Limits, Scope};
+use watch::Watch;
 
 /// Validated by the caller; see `docs/settings.md` for what each means.
 #[derive(Debug, Clone)]
@@ -27,4 +28,6 @@ pub struct EngineSettings {
     pub python_folders: Vec<PathBuf>,
     /// The same for R.
     pub r_folders: Vec<PathBuf>,
+    /// Who hears of invocations.
+    pub watch: Watch,
 }

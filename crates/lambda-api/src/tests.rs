@@ -84,6 +84,7 @@ impl Wire {
             event_workers: 1,
             python_folders: Vec::new(),
             r_folders: Vec::new(),
+            watch: watch::Watch::default(),
         };
         let store = Arc::new(store);
         let (limit, router) = (100, Arc::new(Routes::none));

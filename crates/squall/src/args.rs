@@ -13,6 +13,7 @@ mod objects;
 mod package;
 mod routes;
 mod secrets;
+mod share;
 
 pub use deploy::{
     DeployArgs, DiffArgs, PackagingArgs, PlaceArg, ProjectArgs, RollbackArgs, StatusArgs,
@@ -38,6 +39,7 @@ pub use objects::{CpArgs, LsArgs, MbArgs, ObjectArgs, RbArgs, RmArgs, SyncArgs};
 pub use package::PackageArgs;
 pub use routes::{AddRouteArgs, RoutesAction, RoutesArgs};
 pub use secrets::{SecretsAction, SecretsArgs};
+pub use share::ShareArgs;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -152,6 +154,8 @@ pub enum Command {
     Secrets(SecretsArgs),
     /// Make, list, rotate or revoke API keys for calls of routes
     Keys(KeysArgs),
+    /// Print a link by which others get a result, for a while
+    Share(ShareArgs),
     /// Bound what keys may call: usage plans
     Plans(PlansArgs),
     /// Show what was called with which key, and what it would cost
@@ -181,7 +185,9 @@ function ran and failed.")]
 Examples:
   squall logs fit                 the last hour
   squall logs fit --since 2d      the last two days
-  squall logs fit -f              from now on, until Ctrl-C")]
+  squall logs fit -f              from now on, until Ctrl-C
+  squall logs --access --status 5xx    requests of the gateway that went wrong
+  squall logs --request ID        a request, and all that was done for it")]
     Logs(LogsArgs),
     /// List instances and templates: what runs, and what it takes
     Ps,
@@ -220,6 +226,7 @@ Examples:
 Examples:
   squall up
   squall up --data /srv/squall --api 0.0.0.0:4566
+  squall up --gateway-tls 127.0.0.1:8443                     https beside http
   squall up --json --api 127.0.0.1:0 --gateway 127.0.0.1:0   for scripts: free ports,
                                                             the first line says which
 
@@ -232,6 +239,10 @@ pub struct UpArgs {
     /// Address that serves function URLs [default: 127.0.0.1:8080]
     #[arg(long, value_parser = server::parse_address, value_name = "ADDRESS")]
     pub gateway: Option<SocketAddr>,
+    /// Address that serves the same over TLS, with a certificate of its own unless
+    /// engine.toml names one [default: off]
+    #[arg(long, value_parser = server::parse_address, value_name = "ADDRESS")]
+    pub gateway_tls: Option<SocketAddr>,
     /// Region in all ARNs [default: us-east-1]
     #[arg(long)]
     pub region: Option<Region>,
@@ -329,7 +340,21 @@ pub struct InvokeArgs {
 #[derive(Debug, Args)]
 pub struct LogsArgs {
     /// Name of the function, or of a log group that begins with /
-    pub name: String,
+    #[arg(required_unless_present_any = ["access", "request"], conflicts_with_all = ["access", "request"])]
+    pub name: Option<String>,
+    /// Show the requests that the gateway answered
+    #[arg(long, conflicts_with = "request")]
+    pub access: bool,
+    /// Show one request: its line, what its functions wrote, the chunks of its map; of a
+    /// job its chunks
+    #[arg(long, value_name = "ID", conflicts_with_all = ["follow", "since"])]
+    pub request: Option<String>,
+    /// Only answers with this status, such as 404 or 5xx
+    #[arg(long, requires = "access")]
+    pub status: Option<String>,
+    /// Only requests of this route, such as "GET /items/{id}" or /items/{id}
+    #[arg(long, requires = "access")]
+    pub route: Option<String>,
     /// Go on showing what comes
     #[arg(short, long)]
     pub follow: bool,

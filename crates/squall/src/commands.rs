@@ -1,6 +1,7 @@
 //! One file for each thing that can be asked, and [`session`], which those about
 //! objects share.
 
+pub mod access;
 pub mod buckets;
 pub mod clock;
 pub mod cost;
@@ -28,6 +29,7 @@ pub mod routes;
 pub mod schedules;
 pub mod secrets;
 pub mod session;
+pub mod share;
 pub mod status;
 pub mod store;
 pub mod sync;

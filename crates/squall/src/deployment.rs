@@ -19,7 +19,7 @@ use deploy::kinds::bucket::Data;
 use deploy::release::Releases;
 use deploy::site::Known;
 use deploy::{
-    Cloud, DeployError, Found, Plan, Site, StepError, Target, check, coordinator, secret,
+    Cloud, DeployError, Found, Plan, Site, StepError, Target, aws, check, coordinator, secret,
 };
 use futures::future::{try_join, try_join_all, try_join3};
 use package::{Blame, Package, PackageError, Test};
@@ -102,17 +102,23 @@ pub async fn open_at(project: Project, client: Client, target: Target) -> Result
     Ok(Opened { project, cloud })
 }
 
-/// Where nobody maps or predicts what comes to a route, a function of ours does.
-fn with_coordinator(project: &mut Project, cloud: &Cloud) -> Result<(), Failure> {
-    let ours = |route: &Route| !matches!(route.target, RouteTarget::Function(_));
-    if cloud.target == Target::Engine || !project.routes.iter().any(ours) {
-        return Ok(());
+/// On AWS routes are what its HTTP APIs can have, and where nobody maps, predicts,
+/// redirects or serves pages, a function of ours does. Sentences worth knowing are
+/// returned.
+fn for_place(project: &mut Project, cloud: &Cloud) -> Result<Vec<String>, Failure> {
+    if cloud.target == Target::Engine {
+        return Ok(Vec::new());
     }
-    let binary = std::env::current_exe().context("this program cannot be found")?;
-    let folder = coordinator::stage(&packaging::cache()?, &binary)
-        .context("the coordinator cannot be packaged")?;
-    let expanded = coordinator::expand(project, &cloud.names, &folder);
-    expanded.map_err(|error| Failure::new(Kind::Bug, error))
+    let notes = aws::prepare(project)?;
+    let ours = |route: &Route| !matches!(route.target, RouteTarget::Function(_));
+    if project.routes.iter().any(ours) {
+        let binary = std::env::current_exe().context("this program cannot be found")?;
+        let folder = coordinator::stage(&packaging::cache()?, &binary)
+            .context("the coordinator cannot be packaged")?;
+        let expanded = coordinator::expand(project, &cloud.names, &folder);
+        expanded.map_err(|error| Failure::new(Kind::Bug, error))?;
+    }
+    Ok(notes)
 }
 
 impl Opened {
@@ -124,7 +130,7 @@ impl Opened {
     ) -> Result<Prepared, Failure> {
         let Self { mut project, cloud } = self;
         let said = project.clone();
-        with_coordinator(&mut project, &cloud)?;
+        let mut notes = for_place(&mut project, &cloud)?;
         let wanted: Vec<_> = project.functions.keys().cloned().collect();
         // What a function is mapped by, its package has to know.
         let of = |name: &str| {
@@ -142,7 +148,7 @@ impl Opened {
             secrets,
         };
         let plan = Plan::of(&site, &found, Data::Keep)?;
-        let notes = check::all(&site, &found, &plan.steps).await?;
+        notes.extend(check::all(&site, &found, &plan.steps).await?);
         for note in notes.iter().filter(|_| !global.json) {
             output::note(&format!("note: {note}"));
         }

@@ -19,6 +19,13 @@ pub fn raise_open_files() -> u64 {
     hard
 }
 
+/// The name that this machine has for others; nothing, if it is not text.
+pub fn name() -> String {
+    let name = nix::unistd::gethostname().ok();
+    name.and_then(|name| name.into_string().ok())
+        .unwrap_or_default()
+}
+
 /// Where Python interpreters may be: on the path, then those of pyenv and uv.
 pub fn python_folders() -> Vec<PathBuf> {
     folders_by(|name| env::var_os(name).filter(|value| !value.is_empty()))

@@ -85,6 +85,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Plans(args) => client::block_on(commands::plans::run(&global, args)),
         Command::Usage(args) => client::block_on(commands::usage::run(&global, &args)),
         Command::Keys(args) => client::block_on(commands::keys::run(&global, args)),
+        Command::Share(args) => client::block_on(commands::share::run(&global, args)),
         Command::Secrets(args) => client::block_on(commands::secrets::run(&global, args)),
         Command::Invoke(args) => client::block_on(commands::invoke::run(&global, args)),
         Command::Jobs(args) => commands::jobs::run(&global, args),

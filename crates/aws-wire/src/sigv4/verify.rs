@@ -6,6 +6,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hmac::{Hmac, Mac};
+use http::Version;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
 use sha2::{Digest, Sha256};
 use types::{Region, Timestamp};
@@ -27,6 +29,31 @@ pub struct Verifier {
     keys: Arc<dyn KeySource>,
     region: Region,
     signing_keys: Mutex<HashMap<CredentialScope, CachedKey>>,
+}
+
+/// What the signature says of a body that is yet to come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// It may be any.
+    Unsigned,
+    /// Its SHA-256 in hexadecimal.
+    Digest(String),
+}
+
+impl Payload {
+    /// Whether a body has to be looked at.
+    pub fn is_signed(&self) -> bool {
+        matches!(self, Self::Digest(_))
+    }
+
+    pub fn check(&self, body: &[u8]) -> Result<(), AuthError> {
+        match self {
+            Self::Digest(digest) if *digest != hex::encode(Sha256::digest(body)) => {
+                Err(AuthError::PayloadMismatch)
+            }
+            Self::Digest(_) | Self::Unsigned => Ok(()),
+        }
+    }
 }
 
 struct CachedKey {
@@ -61,6 +88,42 @@ impl Verifier {
         services: &[&str],
         now: Timestamp,
     ) -> Result<Identity, AuthError> {
+        let (claim, key) = self.believe(parts, services, now)?;
+        let payload = payload_hash(parts, &claim, payload)?;
+        self.finish(parts, claim, key, &payload)
+    }
+
+    /// Who sent this request, whose body is not there yet: what its head says of the body
+    /// is believed for now. [`Payload::check`] says later whether it was true. Where the
+    /// head says nothing, nothing is known but that it is worth reading the body.
+    pub fn verify_head(
+        &self,
+        parts: &Parts,
+        services: &[&str],
+        now: Timestamp,
+    ) -> Result<Option<(Identity, Payload)>, AuthError> {
+        let (claim, key) = self.believe(parts, services, now)?;
+        let payload = match declared(parts)? {
+            Some(UNSIGNED) => Payload::Unsigned,
+            Some(digest) => Payload::Digest(digest.to_owned()),
+            None if is_bodiless(parts) => Payload::Digest(hex::encode(Sha256::digest(b""))),
+            None => return Ok(None),
+        };
+        let hash = match &payload {
+            Payload::Unsigned => UNSIGNED,
+            Payload::Digest(digest) => digest,
+        };
+        let identity = self.finish(parts, claim, key, hash)?;
+        Ok(Some((identity, payload)))
+    }
+
+    /// All that can be looked at before the signature is computed.
+    fn believe<'a>(
+        &self,
+        parts: &'a Parts,
+        services: &[&str],
+        now: Timestamp,
+    ) -> Result<(Claim<'a>, Key), AuthError> {
         let claim = Claim::read(parts)?;
         self.check_scope(&claim, services)?;
         let key = self
@@ -71,9 +134,18 @@ impl Verifier {
         check_time(&claim, now)?;
         let signed_headers: Vec<&str> = claim.signed_headers.split(';').collect();
         check_signed_headers(parts, &signed_headers, claim.expires.is_some())?;
+        Ok((claim, key))
+    }
 
-        let payload = payload_hash(parts, &claim, payload)?;
-        let hash = canonical::hash(parts, &claim.scope.service, &signed_headers, &payload)?;
+    fn finish(
+        &self,
+        parts: &Parts,
+        claim: Claim<'_>,
+        key: Key,
+        payload: &str,
+    ) -> Result<Identity, AuthError> {
+        let signed_headers: Vec<&str> = claim.signed_headers.split(';').collect();
+        let hash = canonical::hash(parts, &claim.scope.service, &signed_headers, payload)?;
         let text = string_to_sign(&claim.stamp, &claim.scope, &hash);
         let given = hex::decode(claim.signature.as_bytes()).map_err(|_| AuthError::Mismatch)?;
         let mut mac = keyed(&self.signing_key(&key.secret, &claim.scope));
@@ -249,16 +321,33 @@ fn check_signed_headers(parts: &Parts, signed: &[&str], presigned: bool) -> Resu
     Ok(())
 }
 
+/// What a request's head says of its body.
+fn declared(parts: &Parts) -> Result<Option<&str>, AuthError> {
+    match parts.headers.get(CONTENT_SHA256) {
+        Some(value) => match value.to_str() {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err(AuthError::PayloadMismatch),
+        },
+        None => Ok(None),
+    }
+}
+
+/// Whether the head says that no body follows. In HTTP/2 one may follow that it does not
+/// mention.
+fn is_bodiless(parts: &Parts) -> bool {
+    match parts.headers.get(CONTENT_LENGTH) {
+        Some(length) => length == "0",
+        None => parts.version < Version::HTTP_2 && !parts.headers.contains_key(TRANSFER_ENCODING),
+    }
+}
+
 /// The last line of the canonical request.
 fn payload_hash<'a>(
     parts: &'a Parts,
     claim: &Claim<'_>,
     payload: &[u8],
 ) -> Result<Cow<'a, str>, AuthError> {
-    let declared = match parts.headers.get(CONTENT_SHA256) {
-        Some(value) => Some(value.to_str().map_err(|_| AuthError::PayloadMismatch)?),
-        None => None,
-    };
+    let declared = declared(parts)?;
     let is_presigned = claim.expires.is_some();
     match declared {
         Some(UNSIGNED) => return Ok(UNSIGNED.into()),

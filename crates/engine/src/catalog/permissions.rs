@@ -124,6 +124,23 @@ impl Catalog {
         })
     }
 
+    /// The revision of what a policy belongs to, if it has one: the policy stays the same
+    /// while this does.
+    pub fn policy_revision(
+        &self,
+        name: &FunctionName,
+        qualifier: Option<&Qualifier>,
+    ) -> Option<String> {
+        // `$LATEST` has no policy of its own.
+        let latest = Qualifier::Version(Version::Latest);
+        let qualifier = qualifier.filter(|qualifier| **qualifier != latest);
+        self.read(|state| {
+            let function = state.functions.get(name)?;
+            function.facts.policies.get(&policy_key(qualifier))?;
+            function.revision_of(qualifier)
+        })
+    }
+
     /// A copy of the function, if what the qualifier names is there.
     fn own_target(
         &self,

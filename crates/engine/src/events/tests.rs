@@ -61,6 +61,7 @@ impl Bench {
             event_workers: 0,
             python_folders: Vec::new(),
             r_folders: Vec::new(),
+            watch: watch::Watch::default(),
         };
         let iam = Iam::open(store.clone(), scope.clone()).unwrap();
         let buckets = Buckets::open(store.clone(), scope, 100, Arc::new(Routes::none)).unwrap();

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use types::{FunctionVersion, Timestamp};
+use watch::metrics::FunctionMeter;
 
 use self::core::{Core, Effect, Event, InstanceId, Ticket};
 use self::template_slot::TemplateSlot;
@@ -38,6 +39,8 @@ pub(crate) struct Fleet {
     pub(crate) version: Arc<FunctionVersion>,
     /// Without account and region this cannot be written; so it is kept.
     pub(crate) arn: String,
+    /// On which its invocations are counted.
+    pub(crate) meter: Arc<FunctionMeter>,
     context: Arc<Context>,
     template: TemplateSlot,
     state: Mutex<State>,
@@ -59,7 +62,9 @@ impl Fleet {
     pub(crate) fn new(version: Arc<FunctionVersion>, arn: String, context: Arc<Context>) -> Self {
         let session = context.iam.function_session(&version.role, &version.name);
         let template = TemplateSlot::new(&version, session);
+        let meter = context.settings.watch.metrics().function(&version.name);
         Self {
+            meter,
             version,
             arn,
             context,

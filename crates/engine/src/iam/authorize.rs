@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::Extensions;
+use http::uri::Scheme;
 use parking_lot::Mutex;
 use policy::{Caller, Context, Document, Question, Verdict};
 use types::Timestamp;
@@ -107,7 +108,8 @@ enum Held {
 
 /// What conditions may ask about any request of a client, out of its extensions.
 pub fn request_context(extensions: &Extensions) -> Context {
-    let context = Context::new().with("aws:SecureTransport", "false");
+    let is_safe = extensions.get::<Scheme>() == Some(&Scheme::HTTPS);
+    let context = Context::new().with("aws:SecureTransport", is_safe.to_string());
     match extensions.get::<SocketAddr>() {
         Some(peer) => context.with("aws:SourceIp", peer.ip().to_string()),
         None => context,

@@ -158,6 +158,7 @@ impl Wire {
             event_workers: 1,
             python_folders: Vec::new(),
             r_folders: Vec::new(),
+            watch: watch::Watch::default(),
         };
         let router = Arc::new(Routes::none);
         let buckets = Buckets::open(store.clone(), scope.clone(), 1000, router).unwrap();

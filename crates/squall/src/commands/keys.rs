@@ -18,6 +18,7 @@ use crate::span;
 /// As the engine knows them: what AWS's keys have no member for is in tags.
 const EXPIRES: &str = "squall:expires";
 const ROUTES: &str = "squall:routes";
+const OWNER: &str = "squall:owner";
 /// The stage that deployments make.
 pub(super) const STAGE: &str = "$default";
 const PAGE: usize = 500;
@@ -36,6 +37,7 @@ pub(super) struct Key {
     created_date: f64,
     #[serde(default)]
     stage_keys: Vec<String>,
+    customer_id: Option<String>,
     #[serde(default)]
     tags: BTreeMap<String, String>,
     /// Only of one that was just made.
@@ -214,7 +216,8 @@ impl Key {
     }
 }
 
-/// The new key has the name, the scope, the end and the plans of the old one.
+/// The new key has the name, the scope, the end and the plans of the old one, and what
+/// belongs to the old one is its own.
 async fn rotate(
     global: &Global,
     client: &Client,
@@ -227,12 +230,18 @@ async fn rotate(
         let (api, stage) = key.split_once('/')?;
         Some(json!({ "restApiId": api, "stageName": stage }))
     });
-    let body = json!({
+    let mut tags = old.tags.clone();
+    tags.entry(OWNER.to_owned())
+        .or_insert_with(|| old.id.clone());
+    let mut body = json!({
         "name": old.name,
         "enabled": true,
         "stageKeys": stages.collect::<Vec<_>>(),
-        "tags": old.tags,
+        "tags": tags,
     });
+    if let Some(customer) = &old.customer_id {
+        body["customerId"] = customer.as_str().into();
+    }
     let new = create(client, &body).await?;
     // Before anybody sees it: outside of its plans it would be without bounds.
     join_plans(client, &old.id, &new.id).await?;

@@ -13,8 +13,8 @@ use crate::client::{self, Call, Client};
 use crate::failure::Failure;
 use crate::output;
 
-const POLL: Duration = Duration::from_millis(400);
-const DEFAULT_BACK_MILLIS: i64 = 3_600_000;
+pub(super) const POLL: Duration = Duration::from_millis(400);
+pub(super) const DEFAULT_BACK_MILLIS: i64 = 3_600_000;
 /// A line can be written a little later than its time says.
 const OVERLAP_MILLIS: i64 = 10_000;
 
@@ -47,13 +47,16 @@ pub(super) struct Reader {
 }
 
 pub async fn run(global: &Global, args: LogsArgs) -> Result<(), Failure> {
+    let Some(name) = &args.name else {
+        return super::access::run(global, &args).await;
+    };
     let now = Timestamp::now();
     let start = match (&args.since, args.follow) {
         (Some(text), _) => since(text, now)?,
         (None, true) => now,
         (None, false) => now.plus_millis(-DEFAULT_BACK_MILLIS),
     };
-    let mut reader = Reader::new(client::find(global)?, group(&args.name), start);
+    let mut reader = Reader::new(client::find(global)?, group(name), start);
     let mut first = true;
     loop {
         match reader.read(global.json).await {
@@ -123,25 +126,53 @@ impl Reader {
     }
 
     async fn page(&self, token: Option<&str>) -> Result<Page, Failure> {
-        let mut query = json!({
+        let query = json!({
             "logGroupName": self.group,
             "startTime": self.start.0,
             "interleaved": true,
         });
-        if let Some(token) = token {
-            query["nextToken"] = Value::from(token);
+        page(&self.client, query, token).await
+    }
+}
+
+async fn page(client: &Client, mut query: Value, token: Option<&str>) -> Result<Page, Failure> {
+    if let Some(token) = token {
+        query["nextToken"] = Value::from(token);
+    }
+    let call = Call {
+        service: "logs",
+        method: Method::POST,
+        target: "/".to_owned(),
+        headers: vec![
+            ("content-type", "application/x-amz-json-1.1".to_owned()),
+            ("x-amz-target", "Logs_20140328.FilterLogEvents".to_owned()),
+        ],
+        body: query.to_string().into(),
+    };
+    Ok(client.send(call).await?.json()?)
+}
+
+/// All that a group has of a time, in milliseconds since 1970.
+pub(super) async fn between(
+    client: &Client,
+    group: &str,
+    begin: i64,
+    end: i64,
+) -> Result<Vec<Event>, Failure> {
+    let query = json!({
+        "logGroupName": group,
+        "startTime": begin,
+        "endTime": end,
+        "interleaved": true,
+    });
+    let (mut token, mut events): (Option<String>, _) = (None, Vec::new());
+    loop {
+        let page = page(client, query.clone(), token.as_deref()).await?;
+        events.extend(page.events);
+        token = page.next_token;
+        if token.is_none() {
+            return Ok(events);
         }
-        let call = Call {
-            service: "logs",
-            method: Method::POST,
-            target: "/".to_owned(),
-            headers: vec![
-                ("content-type", "application/x-amz-json-1.1".to_owned()),
-                ("x-amz-target", "Logs_20140328.FilterLogEvents".to_owned()),
-            ],
-            body: query.to_string().into(),
-        };
-        Ok(self.client.send(call).await?.json()?)
     }
 }
 
@@ -189,7 +220,7 @@ fn show(event: &Event, as_json: bool) -> Result<(), Failure> {
 }
 
 /// A name that begins with a slash is a group's own.
-fn group(name: &str) -> String {
+pub(super) fn group(name: &str) -> String {
     if name.starts_with('/') {
         name.to_owned()
     } else {
@@ -197,7 +228,7 @@ fn group(name: &str) -> String {
     }
 }
 
-fn since(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+pub(super) fn since(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
     let unit = match text.chars().last() {
         Some('s') => Some(1_000),
         Some('m') => Some(60_000),

@@ -1,9 +1,11 @@
 //! `squall up`: the engine in the foreground, until Ctrl-C.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 
 use anyhow::{Context, anyhow};
 use serde::Serialize;
+use server::files::Address;
 use server::{Flags, Running, Server, Settings, StartError};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,6 +22,12 @@ struct Ready<'a> {
     event: &'static str,
     api: &'a str,
     gateway: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_tls: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway_tls: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_authority: Option<&'a str>,
     region: &'a str,
     access_key_id: &'a str,
     secret_access_key: &'a str,
@@ -30,6 +38,7 @@ pub fn run(global: &Global, args: UpArgs) -> Result<(), Failure> {
     let settings = settings(Flags {
         api: args.api,
         gateway: args.gateway,
+        gateway_tls: args.gateway_tls.map(Some),
         region: args.region,
         account: args.account,
         isolation: args.isolation.map(Into::into),
@@ -46,6 +55,9 @@ pub(super) fn flags(global: &Global) -> Flags {
         data: Some(global.data.clone()),
         machine_python_folders: machine::python_folders(),
         machine_r_folders: machine::r_folders(),
+        machine_name: machine::name(),
+        // Connections take most of them.
+        open_files: machine::raise_open_files(),
         ..Flags::default()
     }
 }
@@ -61,8 +73,6 @@ pub(super) fn settings(flags: Flags) -> Result<Settings, Failure> {
     for name in &settings.ignored {
         tracing::warn!(%name, "this variable looks like a setting and is none");
     }
-    let open_files = machine::raise_open_files();
-    tracing::debug!(open_files, "raised the limit of open files");
     Ok(settings)
 }
 
@@ -104,6 +114,9 @@ fn announce(global: &Global, running: &Running) -> Result<(), Failure> {
             event: "ready",
             api: &address.api,
             gateway: &address.gateway,
+            api_tls: address.api_tls.as_deref(),
+            gateway_tls: address.gateway_tls.as_deref(),
+            tls_authority: address.tls_authority.as_deref(),
             region: &address.region,
             access_key_id: &credentials.access_key,
             secret_access_key: &credentials.secret,
@@ -123,7 +136,7 @@ fn announce(global: &Global, running: &Running) -> Result<(), Failure> {
              buckets        http://BUCKET.s3.localhost:{api_port}, or {api}/BUCKET\n  \
              function URLs  {gateway}\n  \
              websites       http://BUCKET.s3-website.localhost:{gateway_port}\n  \
-             region         {region}, account {account}\n  \
+             {https}region         {region}, account {account}\n  \
              data           {data}\n  \
              isolation      {isolation}\n\n\
              In another terminal:  eval \"$(squall env{elsewhere})\"\n\
@@ -133,6 +146,7 @@ fn announce(global: &Global, running: &Running) -> Result<(), Failure> {
             api_port = port(&address.api),
             gateway = address.gateway,
             gateway_port = port(&address.gateway),
+            https = over_tls(address),
             region = address.region,
             account = address.account,
             isolation = running.isolation(),
@@ -140,6 +154,20 @@ fn announce(global: &Global, running: &Running) -> Result<(), Failure> {
         .as_bytes(),
     )?;
     Ok(())
+}
+
+/// The lines about TLS, ready for what follows them.
+fn over_tls(address: &Address) -> String {
+    let mut lines = String::new();
+    let mut line = |name: &str, text: &Option<String>| {
+        if let Some(text) = text {
+            let _ = write!(lines, "{name:<15}{text}\n  ");
+        }
+    };
+    line("AWS over TLS", &address.api_tls);
+    line("gateway, TLS", &address.gateway_tls);
+    line("trust", &address.tls_authority);
+    lines
 }
 
 /// The port of `http://HOST:PORT`.

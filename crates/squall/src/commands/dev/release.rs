@@ -203,7 +203,7 @@ impl Releaser {
             RouteTarget::Function(function) | RouteTarget::Map { function, .. } => {
                 Some(function.clone())
             }
-            RouteTarget::Model { .. } => None,
+            _ => None,
         });
         let released = Released {
             release: prepared.plan.release,
