@@ -12,8 +12,6 @@ from harness import unique
 from http_apis import ECHO, Api, apis, echo, gateway  # noqa: F401 (fixtures)
 from lambda_calls import refused, status
 
-FORBIDDEN = {"message": "Forbidden"}
-
 
 @pytest.fixture(scope="module")
 def keys(engine):
@@ -46,7 +44,8 @@ def test_a_route_that_asks_for_a_key_lets_nobody_else_in(api, gateway, keys):
     assert call(api, key=made["value"]).status_code == 201
     for bad in [None, "", made["value"][:-1], made["value"] + "x", made["value"].swapcase()]:
         answer = call(api, key=bad)
-        assert (answer.status_code, answer.json()) == (403, FORBIDDEN), bad
+        assert (answer.status_code, answer.json()["message"]) == (403, "Forbidden"), bad
+        assert answer.headers["content-type"] == "application/problem+json", bad
         assert answer.headers["apigw-requestid"]
     # A query is in logs and in histories: a key has no place there.
     assert call(api, f"/closed?x-api-key={made['value']}").status_code == 403

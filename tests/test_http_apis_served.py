@@ -75,7 +75,11 @@ def test_answers(apis, echo):
     assert cookie.raw.headers.getlist("set-cookie") == ["a=1; Path=/", "b=2"]
     for path in ["/fail", "/bad"]:
         failed = requests.get(api.by_path + path)
-        assert (failed.status_code, failed.json()) == (500, {"message": "Internal Server Error"})
+        assert (failed.status_code, failed.json()["message"]) == (500, "Internal Server Error")
+        problem = failed.json()
+        assert failed.headers["content-type"] == "application/problem+json"
+        assert (problem["type"], problem["status"], problem["title"]) == ("about:blank", 500, "Internal Server Error")
+        assert problem["request_id"] == failed.headers["apigw-requestid"]
         assert "apigw-requestid" in failed.headers
     head = requests.head(f"{api.by_path}/x")
     assert (head.status_code, head.content) == (201, b"")
@@ -122,13 +126,13 @@ def test_nothing_there(apis, echo, gateway, engine):
     api = apis()
     api.route("GET /a", api.integrate(echo))
     gateway.create_route(ApiId=api.id, RouteKey="GET /nowhere")
-    missing = {"message": "Not Found"}
     nobody = f"{engine.gateway}/execute-api/nobody/a"
     for url in [f"{api.by_path}/b", f"{api.by_path}/", api.by_path, f"{api.by_path}/a/", nobody]:
         answer = requests.get(url)
-        assert (answer.status_code, answer.json()) == (404, missing), url
+        assert (answer.status_code, answer.json()["message"]) == (404, "Not Found"), url
         assert "apigw-requestid" in answer.headers
-    assert requests.post(f"{api.by_path}/a").status_code == 404
+    other = requests.post(f"{api.by_path}/a")
+    assert (other.status_code, other.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert requests.get(f"{api.by_path}/nowhere").status_code == 500
     gateway.update_api(ApiId=api.id, DisableExecuteApiEndpoint=True)
     assert requests.get(f"{api.by_path}/a").status_code == 404
@@ -190,7 +194,7 @@ def test_who_waits_too_long_is_told_and_the_function_runs_on(apis, awslambda, fu
     api = apis()
     api.route("GET /{gate}", api.integrate(arn_of(awslambda, name), TimeoutInMillis=50))
     answer = requests.get(f"{api.by_path}/{gate.port}")
-    assert (answer.status_code, answer.json()) == (503, {"message": "Service Unavailable"})
+    assert (answer.status_code, answer.json()["message"]) == (503, "Service Unavailable")
     # It stands at the gate although nobody waits for it, or will when it has started.
     gate.wait_for(1)
 
@@ -201,7 +205,7 @@ def test_bodies_have_a_limit(apis, echo):
     for size in [10 * 1024 * 1024 + 1, 7 * 1024 * 1024]:
         answer = requests.post(api.by_path, data=b"x" * size, headers={"content-type": "text/plain"})
         # The first is more than API Gateway takes, the second more than a function gets.
-        assert (answer.status_code, answer.json()) == (413, {"message": "Request Entity Too Large"})
+        assert (answer.status_code, answer.json()["message"]) == (413, "Request Entity Too Large")
     answer = requests.post(api.by_path, data=b"x" * 1024 * 1024, headers={"content-type": "text/plain"})
     assert len(answer.json()["body"]) == 1024 * 1024
 

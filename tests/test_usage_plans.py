@@ -109,7 +109,7 @@ def test_a_quota_is_told_counted_and_used_up(keys, api):
         assert (answer.headers["x-ratelimit-limit"], answer.headers["x-ratelimit-remaining"]) == ("3", str(left))
         assert 0 < int(answer.headers["x-ratelimit-reset"]) <= 86_400
     over = call(api, key)
-    assert (over.status_code, over.json()) == (429, {"message": "Limit Exceeded"})
+    assert (over.status_code, over.json()["message"]) == (429, "Limit Exceeded")
     assert 0 < int(over.headers["retry-after"]) <= 86_400
     today = TODAY().isoformat()
     usage = keys.get_usage(usagePlanId=plan_id, keyId=key_id, startDate=today, endDate=today)
@@ -120,7 +120,7 @@ def test_a_rate_is_held_and_a_burst_served(keys, api):
     _, _, key = plan(keys, api, throttle={"rateLimit": 0.01, "burstLimit": 2})
     assert [call(api, key).status_code for _ in range(3)] == [201, 201, 429]
     over = call(api, key)
-    assert over.json() == {"message": "Too Many Requests"}
+    assert over.json()["message"] == "Too Many Requests"
     assert 0 < int(over.headers["retry-after"]) <= 100
 
 
@@ -266,3 +266,95 @@ def test_plans_from_the_command_line(engine, keys, api):
     assert sorted(line["requests"] for line in lines) == [2, 4]
     shown = engine.cli("usage", "--key", key_name)
     assert "REQUESTS" in shown.stdout and key_name in shown.stdout
+
+
+def test_a_method_has_a_throttle_of_its_own(keys, apis, gateway, echo):
+    api = closed(closed(apis(), gateway, echo), gateway, echo, "/other")
+    slow = {"rateLimit": 0.01, "burstLimit": 1}
+    stage = {"apiId": api.id, "stage": "$default", "throttle": {"/closed/GET": slow}}
+    made = keys.create_usage_plan(name=unique("plan"), apiStages=[stage])["id"]
+    assert keys.get_usage_plan(usagePlanId=made)["apiStages"] == [stage]
+    key = keys.create_api_key(name=unique("key"), enabled=True)
+    keys.create_usage_plan_key(usagePlanId=made, keyId=key["id"], keyType="API_KEY")
+    assert [call(api, key["value"]).status_code for _ in range(2)] == [201, 429]
+    headers = {"x-api-key": key["value"]}
+    assert requests.post(api.by_path + "/closed", headers=headers).status_code == 201
+    assert call(api, key["value"], "/other").status_code == 201
+
+    def change(op, path, value=""):
+        operation = {"op": op, "path": f"/apiStages/{api.id}:$default/throttle{path}", "value": value}
+        return keys.update_usage_plan(usagePlanId=made, patchOperations=[operation])["apiStages"]
+
+    # As the AWS provider of Terraform writes paths, and as a JSON pointer does.
+    change("replace", "//other/GET/rateLimit", "0.01")
+    change("replace", "/~1closed/POST/burstLimit", "2")
+    assert change("add", "/closed/GET/burstLimit", "5") == [
+        {
+            **stage,
+            "throttle": {
+                "/closed/GET": {"rateLimit": 0.01, "burstLimit": 5},
+                "/closed/POST": {"rateLimit": 1, "burstLimit": 2},
+                "/other/GET": {"rateLimit": 0.01, "burstLimit": 1},
+            },
+        }
+    ]
+    assert [call(api, key["value"], "/other").status_code for _ in range(2)] == [201, 429]
+    assert "/other/GET" not in change("remove", "//other/GET")[0]["throttle"]
+    for path, value in [("/closed/GET/rateLimit", "fast"), ("/closed/GET/rate", "1"), ("/closed/GET/burstLimit", "0")]:
+        refused("BadRequestException", lambda path=path, value=value: change("replace", path, value))
+    assert "throttle" not in change("remove", "")[0]
+
+
+def test_of_changes_that_cannot_all_be_made_none_is(keys, api):
+    made = keys.create_usage_plan(name=unique("plan"), quota={"limit": 5, "period": "DAY"})["id"]
+    operations = [("replace", "/quota/limit", "9"), ("replace", "/name", "other"), ("replace", "/odd", "1")]
+    operations = [dict(zip(["op", "path", "value"], operation)) for operation in operations]
+    refused("BadRequestException", lambda: keys.update_usage_plan(usagePlanId=made, patchOperations=operations))
+    got = keys.get_usage_plan(usagePlanId=made)
+    assert (got["quota"]["limit"], got["name"] == "other") == (5, False)
+    keys.delete_usage_plan(usagePlanId=made)
+
+
+def test_what_is_left_of_a_quota_is_changed_for_one_period(keys, api):
+    plan_id, key_id, key = plan(keys, api, quota={"limit": 2, "period": "MONTH"})
+    assert [call(api, key).status_code for _ in range(3)] == [201, 201, 429]
+
+    def leave(remaining, path="/remaining"):
+        operation = {"op": "replace", "path": path, "value": remaining}
+        return keys.update_usage(usagePlanId=plan_id, keyId=key_id, patchOperations=[operation])
+
+    today = TODAY().isoformat()
+    told = leave("3")
+    assert (told["usagePlanId"], told["startDate"], told["endDate"]) == (plan_id, today, today)
+    assert told["items"] == {key_id: [[2, 3]]}
+    assert [call(api, key).headers["x-ratelimit-remaining"] for _ in range(3)] == ["2", "1", "0"]
+    assert call(api, key).status_code == 429
+    usage = keys.get_usage(usagePlanId=plan_id, keyId=key_id, startDate=today, endDate=today)
+    assert usage["items"] == {key_id: [[5, 0]]}
+    for bad in [("-1", "/remaining"), ("many", "/remaining"), ("1", "/used")]:
+        refused("BadRequestException", lambda bad=bad: leave(*bad))
+    free = plan(keys, api)
+    operation = [{"op": "replace", "path": "/remaining", "value": "1"}]
+    update = {"usagePlanId": free[0], "keyId": free[1], "patchOperations": operation}
+    refused("BadRequestException", lambda: keys.update_usage(**update))
+    refused("NotFoundException", lambda: keys.update_usage(**{**update, "keyId": key_id}))
+
+
+def test_keys_and_plans_are_listed_in_parts_and_by_customer(keys):
+    customer, name = unique("customer"), unique("list")
+    made = [keys.create_api_key(name=f"{name}-{at}", enabled=True, customerId=customer)["id"] for at in range(5)]
+    keys.create_api_key(name=f"{name}-other", enabled=True)
+    pages = keys.get_paginator("get_api_keys").paginate(customerId=customer, PaginationConfig={"PageSize": 2})
+    pages = [[key["id"] for key in page["items"]] for page in pages]
+    assert pages == [made[:2], made[2:4], made[4:]]
+    plan_id = keys.create_usage_plan(name=name)["id"]
+    for key in made:
+        keys.create_usage_plan_key(usagePlanId=plan_id, keyId=key, keyType="API_KEY")
+    pages = keys.get_paginator("get_usage_plan_keys").paginate(usagePlanId=plan_id, PaginationConfig={"PageSize": 3})
+    assert sorted(key["id"] for page in pages for key in page["items"]) == sorted(made)
+    found = keys.get_usage_plan_keys(usagePlanId=plan_id, nameQuery=f"{name}-3")["items"]
+    assert [key["id"] for key in found] == [made[3]]
+    pages = keys.get_paginator("get_usage_plans").paginate(keyId=made[0], PaginationConfig={"PageSize": 1})
+    assert [item["id"] for page in pages for item in page["items"]] == [plan_id]
+    refused("BadRequestException", lambda: keys.get_usage_plans(limit=0))
+    keys.delete_usage_plan(usagePlanId=plan_id)
