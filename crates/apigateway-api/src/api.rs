@@ -31,6 +31,9 @@ pub type Export = Arc<
         + Send
         + Sync,
 >;
+/// AWS's, in milliseconds.
+const MOST_TIMEOUT: u32 = 30_000;
+
 /// Says what is wrong with the options of a map. Only the gateway, which serves maps,
 /// knows them.
 pub type MapCheck = fn(&MapTarget) -> Result<(), String>;
@@ -56,6 +59,8 @@ pub struct Parts {
 pub struct ApigatewayApi {
     pub(crate) parts: Arc<Parts>,
     export: Option<Export>,
+    /// How long integrations may have for their answers, in milliseconds.
+    most_timeout: u32,
 }
 
 impl fmt::Debug for ApigatewayApi {
@@ -69,6 +74,16 @@ impl ApigatewayApi {
         Self {
             parts: Arc::new(parts),
             export: None,
+            most_timeout: MOST_TIMEOUT,
+        }
+    }
+
+    /// Where the gateway waits longer for answers than AWS's does, clients may say so.
+    #[must_use]
+    pub fn with_timeout(self, seconds: u32) -> Self {
+        Self {
+            most_timeout: seconds.saturating_mul(1000),
+            ..self
         }
     }
 
@@ -104,6 +119,7 @@ impl ApigatewayApi {
         let call = Call {
             parts: &self.parts,
             export: self.export.as_ref(),
+            most_timeout: self.most_timeout,
             query: request.uri().query().unwrap_or_default(),
             body: request.body(),
         };
@@ -151,6 +167,7 @@ impl ApigatewayApi {
 pub(crate) struct Call<'a> {
     pub parts: &'a Parts,
     pub export: Option<&'a Export>,
+    pub most_timeout: u32,
     pub query: &'a str,
     pub body: &'a Bytes,
 }

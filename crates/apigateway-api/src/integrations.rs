@@ -17,7 +17,6 @@ use crate::paging;
 use crate::targets::{self, Parameters, Subtype};
 
 const LEAST_TIMEOUT: u32 = 50;
-const MOST_TIMEOUT: u32 = 30_000;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,7 +36,7 @@ struct Members {
 
 impl Members {
     /// What would change requests or answers must not be passed over.
-    fn check(&self) -> Result<(), ApiError> {
+    fn check(&self, most_timeout: u32) -> Result<(), ApiError> {
         check_description(self.description.as_ref())?;
         match self.integration_type.as_deref() {
             None | Some("AWS_PROXY") => {}
@@ -66,9 +65,9 @@ impl Members {
             ));
         }
         let timeout = self.timeout_in_millis;
-        if timeout.is_some_and(|millis| !(LEAST_TIMEOUT..=MOST_TIMEOUT).contains(&millis)) {
+        if timeout.is_some_and(|millis| !(LEAST_TIMEOUT..=most_timeout).contains(&millis)) {
             return Err(ApiError::invalid(format!(
-                "Timeout should be between {LEAST_TIMEOUT} ms and {MOST_TIMEOUT} ms"
+                "Timeout should be between {LEAST_TIMEOUT} ms and {most_timeout} ms"
             )));
         }
         Ok(())
@@ -106,7 +105,7 @@ impl Members {
 fn read_new(call: &Call<'_>) -> Result<NewIntegration, ApiError> {
     let mut members: Members = call.members()?;
     required(members.integration_type.as_deref(), "integrationType")?;
-    members.check()?;
+    members.check(call.most_timeout)?;
     let (subtype, payload) = (members.subtype()?, members.payload()?);
     let (parameters, handling) = members.parameters()?.unwrap_or_default();
     let target = if let Some(subtype) = subtype {
@@ -130,7 +129,7 @@ fn read_new(call: &Call<'_>) -> Result<NewIntegration, ApiError> {
 /// integration.
 fn read_patch(call: &Call<'_>, there: &IntegrationTarget) -> Result<IntegrationPatch, ApiError> {
     let mut members: Members = call.members()?;
-    members.check()?;
+    members.check(call.most_timeout)?;
     let (subtype, payload) = (Subtype::of(there), members.payload()?);
     if members
         .subtype()?
@@ -188,24 +187,25 @@ pub(crate) async fn operation(
         (&Method::GET, []) => {
             let entry = apis.api(&api)?;
             let all = entry.api.integrations.values();
-            let shown = all.map(|integration| (integration.id.to_string(), show(integration)));
+            let shown =
+                all.map(|integration| (integration.id.to_string(), show(call, integration)));
             Ok((StatusCode::OK, paging::page(call, shown)?))
         }
         (&Method::POST, []) => {
             let integration = apis.create_integration(&api, read_new(call)?).await?;
-            Ok((StatusCode::CREATED, show(&integration)))
+            Ok((StatusCode::CREATED, show(call, &integration)))
         }
         (&Method::GET, [id]) => {
             let entry = apis.api(&api)?;
             let integration = entry.api.integration(&part_id("Integration", id)?)?;
-            Ok((StatusCode::OK, show(integration)))
+            Ok((StatusCode::OK, show(call, integration)))
         }
         (&Method::PATCH, [id]) => {
             let id = part_id("Integration", id)?;
             let entry = apis.api(&api)?;
             let patch = read_patch(call, &entry.api.integration(&id)?.target)?;
             let integration = apis.update_integration(&api, &id, patch).await?;
-            Ok((StatusCode::OK, show(&integration)))
+            Ok((StatusCode::OK, show(call, &integration)))
         }
         (&Method::DELETE, [id]) => {
             let id = part_id("Integration", id)?;
@@ -216,7 +216,7 @@ pub(crate) async fn operation(
     }
 }
 
-fn show(integration: &Integration) -> Value {
+fn show(call: &Call<'_>, integration: &Integration) -> Value {
     let mut shown = json!({
         "connectionType": "INTERNET",
         "integrationId": integration.id,
@@ -227,7 +227,7 @@ fn show(integration: &Integration) -> Value {
         shown["integrationMethod"] = "POST".into();
         shown["integrationUri"] = target.uri.as_str().into();
         shown["payloadFormatVersion"] = json!(target.payload);
-        shown["timeoutInMillis"] = integration.timeout_ms.unwrap_or(MOST_TIMEOUT).into();
+        shown["timeoutInMillis"] = integration.timeout_ms.unwrap_or(call.most_timeout).into();
         if let Some(role) = &target.role {
             shown["credentialsArn"] = role.as_str().into();
         }

@@ -182,3 +182,26 @@ async fn any_integration_says_how_its_requests_are_handled() {
         "{message}"
     );
 }
+
+#[tokio::test]
+async fn an_answer_may_take_as_long_as_the_gateway_waits() {
+    let mut service = service();
+    service.shop().await;
+    let with = |millis: u32| {
+        let mut body = proxy(FUNCTION);
+        body["timeoutInMillis"] = millis.into();
+        body
+    };
+    let bad = (400, "BadRequestException".to_owned());
+    for millis in [49, 30_001] {
+        let refused = service.refused(Method::POST, INTEGRATIONS, with(millis));
+        assert_eq!(refused.await, bad, "{millis}");
+    }
+    service.api = service.api.clone().with_timeout(60);
+    let made = service.post(INTEGRATIONS, with(60_000)).await;
+    assert_eq!(made["timeoutInMillis"], 60_000);
+    let refused = service.refused(Method::POST, INTEGRATIONS, with(60_001));
+    assert_eq!(refused.await, bad);
+    let made = service.post(INTEGRATIONS, proxy(FUNCTION)).await;
+    assert_eq!(made["timeoutInMillis"], 60_000);
+}

@@ -23,7 +23,8 @@ pub struct Handling {
     /// Requests that are worked on at one time; more are told to come again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
-    /// For how long answers to GET and HEAD are kept and given again. None: they are not.
+    /// For how long answers to GET and HEAD are kept and given again. None: they are not;
+    /// 0: neither, but clients are told whether theirs still holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_seconds: Option<u32>,
     /// Whether answers are compressed for clients that take it. None: they are.
@@ -116,7 +117,7 @@ impl Handling {
         match name {
             BODY_BYTES => self.body_bytes = Some(number(&text, 0..=MOST_BYTES)?),
             CONCURRENCY => self.concurrency = Some(number(&text, 1..=MOST_CONCURRENCY)?),
-            CACHE_SECONDS => self.cache_seconds = Some(number(&text, 1..=MOST_SECONDS)?),
+            CACHE_SECONDS => self.cache_seconds = Some(number(&text, 0..=MOST_SECONDS)?),
             COMPRESS => self.compress = Some(truth(&text)?),
             STREAM => self.stream = truth(&text)?,
             SHARE => self.share = truth(&text)?,
@@ -247,7 +248,7 @@ mod tests {
             numbers in (
                 prop::option::of(0..=MOST_BYTES),
                 prop::option::of(1..=MOST_CONCURRENCY),
-                prop::option::of(1..=MOST_SECONDS),
+                prop::option::of(0..=MOST_SECONDS),
             ),
             truths in any::<(Option<bool>, bool, bool)>(),
             allow in prop::collection::vec(range(), 0..4),
@@ -289,7 +290,7 @@ mod tests {
             ("squall:body-bytes", "2MB", "whole number from 0"),
             ("squall:body-bytes", "+2", "whole number from 0"),
             ("squall:concurrency", "0", "from 1 to 100000"),
-            ("squall:cache-seconds", "-1", "from 1 to 31536000"),
+            ("squall:cache-seconds", "-1", "from 0 to 31536000"),
             ("squall:compress", "yes", "neither true nor false"),
             ("squall:stream", "1", "neither true nor false"),
             ("squall:share", "True", "neither true nor false"),

@@ -2,12 +2,15 @@
 //! finds what a request is for. Here and not in the gateway, because two services need
 //! them: one changes them over the wire of AWS, one serves them.
 //!
-//! Reading order: [`ids`] and [`route_key`] are the words, [`model`] what is kept,
-//! `table` how a path finds its route, `state` what is in memory; `apis`, `routes`,
-//! `integrations` and `stages` are what clients do with them.
+//! Reading order: [`ids`] and [`route_key`] are the words, [`model`] what is kept, with
+//! [`who`] (may call a route), [`handling`] (of its requests), `targets` (of Squall's own)
+//! and `throttle`; `table` how a path finds its route, `state` what is in memory; `apis`,
+//! `routes`, `integrations`, `authorizers`, `stages` and [`domains`] are what clients do
+//! with them.
 //!
-//! An API is one document, with everything that belongs to it: a change of it is whole
-//! or has not happened. It is committed first and visible afterwards.
+//! An API is one document, with everything that belongs to it, and so is a domain: a
+//! change of it is whole or has not happened. It is committed first and visible
+//! afterwards.
 
 mod apis;
 mod authorizers;
@@ -137,7 +140,9 @@ impl HttpApis {
         let commit = self.tasks.spawn(async move {
             let _turn = turn;
             store.documents().commit(changes).await?;
-            *state.write() = draft;
+            // What was there until now is dropped without the lock: requests wait for it.
+            let before = std::mem::replace(&mut *state.write(), draft);
+            drop(before);
             Ok::<_, StoreError>(())
         });
         commit
