@@ -102,6 +102,7 @@ impl From<Broken> for Refusal {
             Broken::Refused { detail } => Self::NoFunction {
                 message: format!("the function may not be run: {detail}"),
             },
+            Broken::ItemKind { detail } => Self::ItemKind { detail },
             Broken::Throttled => Self::Throttled,
             Broken::Unreachable { detail } => Self::Unreachable { detail },
         }

@@ -106,7 +106,8 @@ impl<I: Functions, X: Exchange + 'static> Desk<I, X> {
             .inner
             .run(&plan, data, journal, cancel.clone(), bill, cause)
             .await?;
-        done.check(&plan.asked)?;
+        done.check(&plan.asked)
+            .map_err(|refusal| refusal.of_request(&recipe.route.options, &recipe.asked))?;
 
         let kind = Kind::named(&recipe.kind).unwrap_or(Kind::Csv);
         let kept = tokio::task::spawn_blocking(move || keep(&files, &done, kind)).await;

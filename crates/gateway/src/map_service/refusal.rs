@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use types::RequestId;
 
 use super::accept::Kind;
-use super::asked::shortened;
+use super::asked::{Pairs, shortened};
 
 /// Methods that a route of this type takes.
 pub(crate) const ALLOWED: &str = "PUT, POST, OPTIONS";
@@ -74,6 +74,9 @@ pub(crate) enum Refusal {
     /// The function is not there, or may not be run.
     #[error("{message}")]
     NoFunction { message: String },
+    /// It cannot have items of this kind.
+    #[error("the function may not be run: {detail}")]
+    ItemKind { detail: String },
     /// The function cannot be brought up: its own error.
     #[error("{}: {}", .0.error_type, .0.error_message)]
     Function(ItemError),
@@ -119,6 +122,21 @@ impl Refusal {
         Self::Internal
     }
 
+    /// What is wrong with the kind of items is a mistake of who asked for it: of a request,
+    /// if it has chosen another one than its route.
+    pub fn of_request(self, route: &Pairs, asked: &Pairs) -> Self {
+        match (self, asked.get("item")) {
+            (Self::ItemKind { detail }, Some(kind)) if route.get("item") != Some(kind) => {
+                Self::BadOption {
+                    name: "item",
+                    given: shortened(kind),
+                    may_be: format!("another kind, or left out: {detail}"),
+                }
+            }
+            (other, _) => other,
+        }
+    }
+
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -138,6 +156,7 @@ impl Refusal {
             Self::Columns { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Stalled => StatusCode::REQUEST_TIMEOUT,
             Self::NoFunction { .. }
+            | Self::ItemKind { .. }
             | Self::Function(_)
             | Self::Items { .. }
             | Self::Results { .. }
@@ -170,7 +189,7 @@ impl Refusal {
             Self::Data { .. } => "InvalidData",
             Self::Broken => "BodyIncomplete",
             Self::Stalled => "BodyStalled",
-            Self::NoFunction { .. } => "FunctionUnavailable",
+            Self::NoFunction { .. } | Self::ItemKind { .. } => "FunctionUnavailable",
             Self::Function(error) => &error.error_type,
             Self::Items { .. } => "ItemsFailed",
             Self::Results { .. } => "InvalidResults",

@@ -215,7 +215,8 @@ impl<I: Functions, X: Exchange + 'static> Inner<I, X> {
         let cause = Cause::of(call.parts, call.request_id);
         let run = self.run(&plan, data, Journal::none(), cancel, bill, cause);
         let done = run.await?;
-        done.check(&plan.asked)?;
+        done.check(&plan.asked)
+            .map_err(|refusal| refusal.of_request(&call.route.options, &head.pairs))?;
         let timing = Timing {
             collect: collected - started,
             run: collected.elapsed(),

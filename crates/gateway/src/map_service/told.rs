@@ -62,7 +62,8 @@ impl Told {
         watch.metrics().maps.running.up();
         let header = cause.trace.as_deref();
         let tracer = watch.tracer().zip(header);
-        let begun = tracer.and_then(|(tracer, header)| tracer.begin(Some(header), cause.request_id));
+        let begun =
+            tracer.and_then(|(tracer, header)| tracer.begin(Some(header), cause.request_id));
         Arc::new(Self {
             watch: watch.clone(),
             cause,
@@ -144,7 +145,9 @@ impl Told {
         let (Some(tracer), Some(begun)) = (self.watch.tracer(), &self.begun) else {
             return;
         };
-        let span = begun.clone().end(Kind::Internal, format!("map {}", self.function));
+        let span = begun
+            .clone()
+            .end(Kind::Internal, format!("map {}", self.function));
         let mut span = with(span).with("squall.request_id", self.cause.request_id.to_string());
         if let Some(job) = &self.cause.job {
             span = span.with("squall.job", &**job);
