@@ -21,7 +21,8 @@ use std::time::Instant;
 
 use aws_wire::Body;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Method, Request, Response, Version, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use types::RequestId;
 
@@ -62,6 +63,9 @@ async fn answer<P: Port>(talk: &Talk<P>, request: Request<Incoming>) -> Response
     if version == Version::HTTP_2 {
         // It ends streams where HTTP/1.1 ends connections.
         response.headers_mut().remove(header::CONNECTION);
+        if method == Method::HEAD {
+            response = without_body(response);
+        }
     }
     tracing::debug!(
         target: "access",
@@ -72,6 +76,16 @@ async fn answer<P: Port>(talk: &Talk<P>, request: Request<Incoming>) -> Response
         "answered"
     );
     response
+}
+
+/// What hyper does for HTTP/1.1: nothing of the body but its length.
+fn without_body(response: Response<Body>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    let length = body.size_hint().exact();
+    if let Some(length) = length.filter(|_| !head.headers.contains_key(header::CONTENT_LENGTH)) {
+        head.headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(head, aws_wire::body::empty())
 }
 
 fn ensure_request_id(response: &mut Response<Body>) {

@@ -25,6 +25,7 @@ mod start_error;
 mod tls;
 mod watching;
 
+pub use http::Hosts;
 pub use running::{Running, Server};
 pub use settings::{
     ClockKind, Config, DEFAULT_DATA, Durability, Flags, Isolation, Settings, SettingsError,

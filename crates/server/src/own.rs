@@ -2,8 +2,8 @@
 //! runs, what happened and what will, what was used, the clock, the gateway's routes, and whether the
 //! store is sound.
 
-mod alerts;
 mod access;
+mod alerts;
 mod check;
 mod deliveries;
 mod keys;
@@ -196,7 +196,8 @@ impl OwnPages {
         Ok(answer(&json!({ "count": count, "requests": told })))
     }
 
-    /// `?seconds=N`: how far back; else 10. With the jobs of maps that are not over.
+    /// `?seconds=N`: how far back; else 10. With the jobs of maps that are
+    /// not over, and the alerts that are not quiet.
     async fn top(&self, request: &Request<Bytes>) -> Page {
         let query = Form::parse(request.uri().query().unwrap_or_default());
         let seconds = query.get("seconds").map(str::parse).transpose();
@@ -206,6 +207,7 @@ impl OwnPages {
         let jobs = self.parts.jobs.under_way().await;
         let jobs = jobs.map_err(|error| Refused::failed(&error))?;
         let mut shown = serde_json::to_value(&top).expect("figures become JSON");
+        shown["alerts"] = self.parts.alerts.list_loud();
         shown["jobs"] = jobs.iter().map(show_job).collect();
         Ok(answer(&shown))
     }

@@ -15,7 +15,9 @@ use engine::parameters::Parameters;
 use engine::usage::Usage;
 use engine::{Door, Engine};
 use events_api::EventsApi;
-use gateway::{EngineJobs, EngineMap, EngineModels, HttpApiGateway, Keepers, MapRoutes, Routes};
+use gateway::{
+    Documents, EngineJobs, EngineMap, EngineModels, HttpApiGateway, Keepers, MapRoutes, Routes,
+};
 use lambda_api::LambdaApi;
 use logs_api::LogsApi;
 use rules::Rules;
@@ -187,6 +189,7 @@ impl Running {
             end: self.connections.end(),
         };
         let endpoints = opening::endpoints(&self.address);
+        let models = EngineModels::new(self.buckets.clone());
         let api_port = Arc::new(ApiPort {
             verifier: verifier.clone(),
             limits: settings.config.limits.clone(),
@@ -201,7 +204,9 @@ impl Running {
                 endpoint: opening::api_endpoint(&self.address),
                 check_map: gateway::check_map,
                 check_model: gateway::check_model,
-            }),
+            })
+            .with_timeout(settings.config.limits.gateway_seconds)
+            .with_export(export(&models, &self.apis, &self.address)),
             events: EventsApi::new(self.rules.clone()).with_iam(self.iam.clone()),
             s3,
             ssm: SsmApi::new(self.parameters.clone(), self.iam.clone()),
@@ -209,7 +214,6 @@ impl Running {
                 .with_metrics(self.metrics.as_ref().map(MetricsListener::url)),
         });
         let buckets = self.buckets.clone();
-        let models = EngineModels::new(self.buckets.clone());
         let (map, jobs) = (self.map.clone(), self.jobs.clone());
         let routes = MapRoutes::new(self.routes.clone(), map, jobs, models.clone());
         let (map, jobs) = (self.map.clone(), self.jobs.clone());
@@ -382,4 +386,19 @@ fn warn_about(settings: &Settings, address: &Address) {
         }
     }
     tracing::debug!(pid = address.pid, "address file written");
+}
+
+/// Describes APIs for who owns them, as they are described at their own addresses.
+fn export(models: &EngineModels, apis: &HttpApis, address: &Address) -> apigateway_api::Export {
+    let region = apis.scope().region.clone();
+    let place = opening::api_endpoint(address).replace("{region}", region.as_str());
+    let documents = Documents::new(models.clone(), region);
+    Arc::new(move |entry, served| {
+        let documents = documents.clone();
+        let mut address = place.replace("{id}", entry.api.id.as_str());
+        if !served.stage.is_default() {
+            address = format!("{address}/{}", served.stage);
+        }
+        Box::pin(async move { documents.export(&entry.api, &served, &address).await })
+    })
 }

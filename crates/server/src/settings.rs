@@ -429,6 +429,61 @@ mod tests {
     }
 
     #[test]
+    fn what_is_served_over_tls_has_an_address_of_its_own() {
+        for text in [
+            "gateway_tls = '127.0.0.1:8080'",
+            "api_tls = '127.0.0.1:1'\ngateway_tls = '127.0.0.1:1'",
+            "tls_key = 'key.pem'",
+            "hosts = ['https://api.example.com']",
+            "tls_hosts = ['*']",
+        ] {
+            let error = resolve(text, &[], Flags::default()).unwrap_err();
+            assert!(
+                matches!(error, SettingsError::Refused { .. }),
+                "{text}: {error}"
+            );
+        }
+        let off = resolve("gateway_tls = 'off'", &[], Flags::default()).unwrap();
+        assert_eq!(off.config.gateway_tls, None);
+        let flags = Flags {
+            gateway_tls: Some(Some("127.0.0.1:0".parse().unwrap())),
+            ..Flags::default()
+        };
+        let on = resolve("api_tls = 'localhost:0'", &[], flags).unwrap();
+        assert!(on.config.gateway_tls.is_some() && on.config.api_tls.is_some());
+    }
+
+    #[test]
+    fn lists_whose_items_have_colons_are_separated_by_commas() {
+        let environment = [
+            ("SQUALL_TRUSTED_PROXIES", "10.0.0.0/8, 2001:db8::/32"),
+            ("SQUALL_HOSTS", "a.example.com,*.b.example.com"),
+        ];
+        let settings = resolve("", &environment, Flags::default()).unwrap();
+        assert_eq!(settings.config.trusted_proxies.len(), 2);
+        assert_eq!(settings.config.hosts, ["a.example.com", "*.b.example.com"]);
+    }
+
+    #[test]
+    fn connections_fit_into_the_files_that_may_be_open() {
+        for (asked, open_files, connections) in [
+            (16_384, 0, 16_384),
+            (16_384, 20_000, 15_000),
+            (16_384, 1_000_000, 16_384),
+            (100, 1024, 100),
+            (4096, 1, 1),
+        ] {
+            let text = format!("max_connections = {asked}");
+            let flags = Flags {
+                open_files,
+                ..Flags::default()
+            };
+            let settings = resolve(&text, &[], flags).unwrap();
+            assert_eq!(settings.config.max_connections, connections);
+        }
+    }
+
+    #[test]
     fn every_setting_is_documented() {
         let page = include_str!("../../../docs/settings.md");
         for key in sources::known_keys() {

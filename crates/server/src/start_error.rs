@@ -87,6 +87,9 @@ impl StartError {
             Self::Files(FileError::Garbled { .. }) => {
                 Some("remove that file; a new one is made at the next start".to_owned())
             }
+            Self::Tls(error) if error.is_of_files() => Some(
+                "the settings tls_certificate and tls_key name these files; without them the engine makes certificates of its own".to_owned(),
+            ),
             Self::NoIsolation { advice, .. } => advice.clone(),
             _ => None,
         }

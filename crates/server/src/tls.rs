@@ -26,8 +26,9 @@ use crate::http::{ALPN_HTTP2, Hosts};
 pub(crate) use authority::Authority;
 pub(crate) use given::{Given, Source};
 
-/// Clients that agree on keys at one time: each costs as much as many requests.
-const HANDSHAKES: usize = 64;
+/// Clients that agree on keys at one time. Enough that a few that do it slowly are in
+/// nobody's way.
+const HANDSHAKES: usize = 1024;
 
 /// How often it is looked whether the files of certificates have changed.
 const RELOAD_EVERY: Duration = Duration::from_secs(2);
@@ -58,6 +59,13 @@ pub enum TlsError {
     File(#[from] crate::files::FileError),
     #[error("cannot set up TLS")]
     Setup(#[source] rustls::Error),
+}
+
+impl TlsError {
+    /// Whether it is about files that the settings name.
+    pub fn is_of_files(&self) -> bool {
+        !matches!(self, Self::Make(_) | Self::File(_) | Self::Setup(_))
+    }
 }
 
 /// What agrees on keys with clients.

@@ -132,7 +132,14 @@ impl Alerts {
 
     pub fn list(&self) -> Value {
         let entries = self.entries.lock();
-        entries.values().map(|entry| show(entry)).collect()
+        entries.values().map(show).collect()
+    }
+
+    /// Those that are not quiet.
+    pub fn list_loud(&self) -> Value {
+        let entries = self.entries.lock();
+        let loud = entries.values().filter(|entry| entry.phase != Phase::Quiet);
+        loud.map(show).collect()
     }
 
     /// Makes an alert, or puts another rule in the place of one. A webhook's secret is in

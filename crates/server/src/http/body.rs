@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 
 /// Bodies up to this size are read without asking for memory: what they can take
 /// together is bounded by the number of connections.
-const SMALL: u64 = 256 * 1024;
+const SMALL: u64 = 64 * 1024;
 
 /// The unit in which memory is reserved.
 const UNIT: u64 = 64 * 1024;

@@ -34,8 +34,11 @@ const PREFACE: &[u8; 4] = b"PRI ";
 /// The protocol's name where TLS agrees on it.
 pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 
-/// How often a connection is looked at.
+/// How often a connection is looked at, and where there are more than a few of them, so
+/// that those that do nothing soon take no memory.
 const LOOK: Duration = Duration::from_secs(1);
+const MANY_LOOK: Duration = Duration::from_millis(100);
+const MANY: usize = 1024;
 const SOONEST_LOOK: Duration = Duration::from_millis(10);
 
 /// The most bytes of a head, and of a line of it (hyper's own bound: 65,534).
@@ -75,6 +78,11 @@ pub(super) struct Talk<P> {
 impl<P: Port> Talk<P> {
     async fn answer(&self, request: Request<Incoming>, paced: bool) -> Response<Metered> {
         let busy = self.meter.begin();
+        let _turn = if paced {
+            self.connections.stream().await
+        } else {
+            None
+        };
         answer(self, request)
             .await
             .map(|body| Metered::new(body, busy, paced))
@@ -148,19 +156,14 @@ async fn speak<P: Port, S: Wire>(talk: Talk<P>, stream: S, early: Bytes, http2: 
 /// Waits for bytes; `false` if the connection is to end instead. One that has served
 /// its client makes room where there are too many.
 async fn wait(connections: &Connections, stream: &TcpStream, until: Instant, served: bool) -> bool {
-    #[cfg(test)]
-    connections.count_waiting(served, true);
-    let goes_on = tokio::select! {
+    tokio::select! {
         biased;
         ready = stream.readable() => ready.is_ok(),
         () = connections.kill().cancelled() => false,
         () = connections.draining().cancelled() => false,
         () = connections.crowded().notified(), if served => false,
         () = sleep_until(until) => false,
-    };
-    #[cfg(test)]
-    connections.count_waiting(served, false);
-    goes_on
+    }
 }
 
 /// Whether HTTP/2 is spoken, and what was read to find out. Nearly always nothing is:
@@ -193,6 +196,7 @@ async fn sniff(stream: &TcpStream) -> io::Result<(bool, Bytes)> {
 async fn speak_http1<P: Port, S: Wire>(talk: Arc<Talk<P>>, mut stream: Impatient<S>) {
     let connections = &talk.connections;
     let mut idle = Idle::new(&talk.meter);
+    let mut awake = connections.awake();
     let mut builder = http1::Builder::new();
     // Its timer would be made anew for each request; we look at all of them at once.
     builder
@@ -241,17 +245,20 @@ async fn speak_http1<P: Port, S: Wire>(talk: Arc<Talk<P>>, mut stream: Impatient
             talk.meter.came();
             continue;
         }
-        drop(bell);
+        // An empty buffer keeps its memory, too.
+        drop((parts.read_buf, parts.service, bell, awake));
         let until = idle.since + connections.rules().head;
         if !wait(connections, stream.stream().tcp(), until, true).await {
             return;
         }
+        awake = connections.awake();
     }
 }
 
 async fn speak_http2<P: Port, S: Wire>(talk: Arc<Talk<P>>, stream: Impatient<S>) {
     let connections = &talk.connections;
     let rules = connections.rules();
+    let _awake = connections.awake();
     let each = talk.clone();
     let service = service_fn(move |request| {
         let talk = each.clone();
@@ -382,7 +389,9 @@ impl Bell {
     fn wind(&self) -> Pin<Box<dyn Future<Output = Event> + Send>> {
         let (connections, meter) = (self.connections.clone(), self.meter.clone());
         let (flooding, draining) = (self.flooding, self.draining);
-        let soon = (connections.rules().head / 4).clamp(SOONEST_LOOK, LOOK);
+        let many = connections.count_awake() > MANY;
+        let latest = if many { MANY_LOOK } else { LOOK };
+        let soon = (connections.rules().head / 4).clamp(SOONEST_LOOK, latest);
         Box::pin(async move {
             tokio::select! {
                 () = connections.kill().cancelled() => Event::Kill,

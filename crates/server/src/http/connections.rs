@@ -4,11 +4,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use engine::http_apis::IpRange;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -49,10 +50,13 @@ pub struct Connections(Arc<Shared>);
 struct Shared {
     rules: Rules,
     slots: Arc<Semaphore>,
+    /// Requests of HTTP/2 under way, of which a connection may have many: as many as if
+    /// each had a connection.
+    streams: Semaphore,
     /// Someone waits for a slot.
     crowded: Notify,
-    #[cfg(test)]
-    waiting: std::sync::atomic::AtomicUsize,
+    /// Connections that are more than bare sockets.
+    awake: AtomicUsize,
     tasks: TaskTracker,
     /// No new connections or requests; what runs may end.
     drain: CancellationToken,
@@ -65,41 +69,39 @@ impl Connections {
         let slots = rules.max_connections.min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Shared {
             slots: Arc::new(Semaphore::new(slots)),
+            streams: Semaphore::new(slots),
             rules,
             crowded: Notify::new(),
-            #[cfg(test)]
-            waiting: std::sync::atomic::AtomicUsize::new(0),
+            awake: AtomicUsize::new(0),
             tasks: TaskTracker::new(),
             drain: CancellationToken::new(),
             kill: CancellationToken::new(),
         }))
     }
 
-    /// Connections that wait as bare sockets.
-    #[cfg(test)]
-    pub(super) fn waiting(&self) -> usize {
-        self.0.waiting.load(std::sync::atomic::Ordering::Relaxed)
+    /// How many connections there are.
+    pub fn open(&self) -> usize {
+        let most = self.0.rules.max_connections.min(Semaphore::MAX_PERMITS);
+        most.saturating_sub(self.0.slots.available_permits())
     }
 
-    /// How many connections are open.
-    pub fn open(&self) -> usize {
-        let slots = self.0.rules.max_connections.min(Semaphore::MAX_PERMITS);
-        slots.saturating_sub(self.0.slots.available_permits())
+    /// The turn of a request that shares its connection with others.
+    pub(super) async fn stream(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.streams.acquire().await.ok()
+    }
+
+    /// Counts a connection that is more than a bare socket, for as long as this is kept.
+    pub(super) fn awake(&self) -> Awake {
+        self.0.awake.fetch_add(1, Relaxed);
+        Awake(self.clone())
+    }
+
+    pub(super) fn count_awake(&self) -> usize {
+        self.0.awake.load(Relaxed)
     }
 
     pub(super) fn rules(&self) -> &Rules {
         &self.0.rules
-    }
-
-    /// Counts a connection that waits for its next request, or no more.
-    #[cfg(test)]
-    pub(super) fn count_waiting(&self, served: bool, waits: bool) {
-        use std::sync::atomic::Ordering::Relaxed;
-        match (served, waits) {
-            (false, _) => 0,
-            (true, true) => self.0.waiting.fetch_add(1, Relaxed),
-            (true, false) => self.0.waiting.fetch_sub(1, Relaxed),
-        };
     }
 
     pub(super) fn crowded(&self) -> &Notify {
@@ -221,6 +223,16 @@ impl Connections {
         port: Arc<P>,
     ) {
         connection::serve(self, listening, port, stream, peer).await;
+    }
+}
+
+/// A connection that has its buffers.
+#[derive(Debug)]
+pub(super) struct Awake(Connections);
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        self.0.0.awake.fetch_sub(1, Relaxed);
     }
 }
 

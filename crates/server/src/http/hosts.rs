@@ -60,6 +60,19 @@ impl Hosts {
         self
     }
 
+    /// Whether a request is for us, by the host that it names. One that names none comes
+    /// from no browser.
+    pub fn admit_request(&self, head: &Parts) -> bool {
+        let authority = head.uri.authority().map(http::uri::Authority::as_str);
+        let mut hosts = head.headers.get_all(HOST).iter();
+        let named = hosts.next().map(|host| host.to_str().unwrap_or_default());
+        if hosts.next().is_some() {
+            return false;
+        }
+        let host = authority.or(named);
+        host.is_none_or(|host| is_host(host) && self.admit(host))
+    }
+
     /// Whether a host, which has the form of one, is ours. Its port does not matter.
     pub fn admit(&self, host: &str) -> bool {
         let name = without_port(host);

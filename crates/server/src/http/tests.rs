@@ -242,7 +242,7 @@ async fn a_connection_that_gave_up_its_buffers_serves_on() {
         while !rest.ends_with(b"\r\n\r\n2") {
             rest.push(stream.read_u8().await.unwrap());
         }
-        while connections.waiting() == 0 {
+        while connections.count_awake() > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -263,7 +263,7 @@ async fn a_connection_that_does_nothing_makes_room() {
     let (address, connections, _echo) = start(1).await;
     let head = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
     let kept = send(address, head, b"").await;
-    while connections.waiting() == 0 {
+    while connections.count_awake() > 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let answer = exchange(address, &post(0), b"").await;
