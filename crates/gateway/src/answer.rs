@@ -8,8 +8,9 @@ use aws_wire::body;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use engine::http_apis::PayloadFormat;
-use http::header::{CONTENT_TYPE, SET_COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http_body::Body as _;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -144,6 +145,20 @@ impl Head {
         }
         Ok(response)
     }
+}
+
+/// To HEAD goes what would go to GET, and the length in place of the body.
+pub(crate) fn without_body(method: &Method, response: Response<Body>) -> Response<Body> {
+    if *method != Method::HEAD {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    let length = body.size_hint().exact().filter(|length| *length > 0);
+    if let Some(length) = length {
+        head.headers.insert(CONTENT_LENGTH, length.into());
+    }
+    head.headers.remove(TRANSFER_ENCODING);
+    Response::from_parts(head, body::empty())
 }
 
 /// A number, or a text that is one.
@@ -343,5 +358,14 @@ mod tests {
         ] {
             assert_eq!(answer(&payload.to_string()).await, None, "{payload}");
         }
+    }
+
+    #[test]
+    fn head_gets_the_length_alone() {
+        let response = without_body(&Method::HEAD, Response::new(body::full("text")));
+        assert_eq!(response.headers()[CONTENT_LENGTH], "4");
+        assert_eq!(response.body().size_hint().exact(), Some(0));
+        let response = without_body(&Method::GET, Response::new(body::full("text")));
+        assert_eq!(response.body().size_hint().exact(), Some(4));
     }
 }

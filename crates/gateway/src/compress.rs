@@ -29,6 +29,19 @@ const ZSTD_LEVEL: i32 = 3;
 /// What a stream of zstd looks back at, as a power of two: each stream takes that much.
 const ZSTD_WINDOW: u32 = 17;
 
+/// Kinds of text that are not called so.
+const TEXTS: [&str; 9] = [
+    "application/json",
+    "application/javascript",
+    "application/xml",
+    "application/x-ndjson",
+    "application/jsonl",
+    "application/graphql",
+    "application/manifest+json",
+    "application/wasm",
+    "application/yaml",
+];
+
 /// How a body is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Coding {
@@ -116,17 +129,6 @@ fn is_text(headers: &HeaderMap) -> bool {
         let end = end.and_then(|at| kind.get(at..));
         end.is_some_and(|end| end.eq_ignore_ascii_case(with))
     };
-    const TEXTS: [&str; 9] = [
-        "application/json",
-        "application/javascript",
-        "application/xml",
-        "application/x-ndjson",
-        "application/jsonl",
-        "application/graphql",
-        "application/manifest+json",
-        "application/wasm",
-        "application/yaml",
-    ];
     starts("text/")
         || TEXTS.iter().any(|text| kind.eq_ignore_ascii_case(text))
         || ends("+json")
@@ -235,13 +237,20 @@ impl Coding {
     }
 
     fn encode(self, bytes: &[u8]) -> Bytes {
-        let mut encoder = Encoder::new(self, ZSTD_LEVEL).expect("memory is all that it takes");
-        encoder.write(bytes).expect("memory takes it");
-        encoder.finish().expect("memory takes it").into()
+        let coded = match self {
+            Self::Gzip => {
+                let level = Compression::new(GZIP_LEVEL);
+                let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 2), level);
+                encoder.write_all(bytes).and_then(|()| encoder.finish())
+            }
+            // Who knows the length takes no more memory than that needs.
+            Self::Zstd => zstd::bulk::compress(bytes, ZSTD_LEVEL),
+        };
+        coded.expect("memory is all that it takes").into()
     }
 
     fn stream(self, body: Body) -> io::Result<Body> {
-        let encoder = Encoder::new(self, ZSTD_LEVEL)?;
+        let encoder = Encoder::new(self)?;
         Ok(Pieces {
             body,
             encoder: Some(encoder),
@@ -256,11 +265,11 @@ enum Encoder {
 }
 
 impl Encoder {
-    fn new(coding: Coding, level: i32) -> io::Result<Self> {
+    fn new(coding: Coding) -> io::Result<Self> {
         Ok(match coding {
             Coding::Gzip => Self::Gzip(GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL))),
             Coding::Zstd => {
-                let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), level)?;
+                let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), ZSTD_LEVEL)?;
                 encoder.window_log(ZSTD_WINDOW)?;
                 Self::Zstd(encoder)
             }

@@ -15,6 +15,8 @@ use http::header::{ALLOW, LOCATION};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 
+use crate::answer::without_body;
+use crate::compress::compress;
 use crate::gateway::source;
 
 use address::Address;
@@ -56,10 +58,8 @@ impl Website {
             target: Some("website"),
             ..watch::About::default()
         });
-        if parts.method == Method::HEAD {
-            *response.body_mut() = body::empty();
-        }
-        response
+        let response = compress(&parts.headers, response).await;
+        without_body(&parts.method, response)
     }
 
     async fn answer(&self, parts: &Parts, address: &Address) -> Response<Body> {
@@ -72,7 +72,13 @@ impl Website {
             return cors::preflight(&bucket, parts);
         }
         let mut response = match parts.method {
-            Method::GET | Method::HEAD => self.page(parts, address, &bucket).await,
+            Method::GET => self.page(parts, address, &bucket).await,
+            // What is said of a body needs one; it is taken away in the end.
+            Method::HEAD => {
+                let mut whole = parts.clone();
+                whole.method = Method::GET;
+                self.page(&whole, address, &bucket).await
+            }
             _ => not_allowed(&parts.method),
         };
         cors::decorate(&bucket, parts, response.headers_mut());

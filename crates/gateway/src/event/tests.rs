@@ -16,9 +16,10 @@ fn build_from(request: http::request::Builder, body: &'static [u8], signed: bool
         region: "us-east-1".to_owned(),
         service: "lambda".to_owned(),
     };
-    let caller = match signed {
-        true => Caller::Signer(Arc::new(caller)),
-        false => Caller::Anybody,
+    let caller = if signed {
+        Caller::Signer(Arc::new(caller))
+    } else {
+        Caller::Anybody
     };
     let target = Target {
         id: "abc".to_owned(),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use engine::http_apis::{ApiId, Entry, Served};
+use engine::http_apis::{Entry, Served};
 use http::header::HOST;
 use http::request::Parts;
 
@@ -76,8 +76,7 @@ impl HttpApiGateway {
             })));
         }
         let target = Target::of(parts, Kind::HttpApi, &self.engine.scope().region)?;
-        let id = target.id.parse::<ApiId>().ok();
-        let entry = id.and_then(|id| self.apis.find(&id));
+        let entry = self.apis.named(&target.id);
         let Some(entry) = entry.filter(|entry| !entry.api.is_hidden) else {
             return Some(Located::Nowhere);
         };

@@ -7,7 +7,6 @@ use engine::catalog::Cors;
 use engine::http_apis::{Endpoint, Served};
 use http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH,
-    TRANSFER_ENCODING,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
@@ -20,6 +19,7 @@ use super::door::{Shut, Visit};
 use super::places::Place;
 use super::refusal::ApiRefusal;
 use super::{ApiRequest, kept};
+use crate::answer::without_body;
 use crate::map_routes::GivenUp;
 use crate::{compress, cors};
 
@@ -104,6 +104,7 @@ pub(super) fn shut_out(why: &Shut, request_id: RequestId) -> Response<Body> {
     let mut response = why.respond(request_id);
     response.extensions_mut().insert(About {
         refused: Some(why.word()),
+        caller: why.caller(),
         ..About::default()
     });
     response
@@ -227,20 +228,6 @@ fn has(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     })
 }
 
-/// To HEAD goes what would go to GET, and the length in place of the body.
-fn without_body(method: &Method, response: Response<Body>) -> Response<Body> {
-    if *method != Method::HEAD {
-        return response;
-    }
-    let (mut head, body) = response.into_parts();
-    let length = body.size_hint().exact().filter(|length| *length > 0);
-    if let Some(length) = length {
-        head.headers.insert(CONTENT_LENGTH, length.into());
-    }
-    head.headers.remove(TRANSFER_ENCODING);
-    Response::from_parts(head, body::empty())
-}
-
 #[cfg(test)]
 mod tests {
     use http::Request;
@@ -292,14 +279,5 @@ mod tests {
         let mut failed = plain();
         *failed.status_mut() = StatusCode::NOT_FOUND;
         assert!(!tagged(failed).await.headers().contains_key(ETAG));
-    }
-
-    #[test]
-    fn head_gets_the_length_alone() {
-        let response = without_body(&Method::HEAD, answer("\"a\""));
-        assert_eq!(response.headers()[CONTENT_LENGTH], "4");
-        assert_eq!(response.body().size_hint().exact(), Some(0));
-        let response = without_body(&Method::GET, answer("\"a\""));
-        assert_eq!(response.body().size_hint().exact(), Some(4));
     }
 }

@@ -23,7 +23,7 @@ const METHODS: &str = "GET, HEAD, OPTIONS";
 const LONGEST: usize = 8 * 1024;
 
 /// What is asked of a site.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub parts: &'a Parts,
     pub template: &'a str,
@@ -31,7 +31,7 @@ pub(super) struct Asked<'a> {
     pub below: &'a str,
     /// Whether the same route takes the path with a slash behind it: the page of a folder
     /// can be shown there, and the links in it hold.
-    pub has_slash: bool,
+    pub has_slash: &'a (dyn Fn() -> bool + Sync),
 }
 
 pub(super) async fn answer(
@@ -74,7 +74,9 @@ impl Site<'_> {
             let found = self.find(&format!("{name}{index}")).await?;
             let at_slash = asked.parts.uri.path().ends_with('/');
             return match found {
-                Some(_) if name.is_empty() && !at_slash && asked.has_slash => Ok(to_slash(parts)),
+                Some(_) if name.is_empty() && !at_slash && (asked.has_slash)() => {
+                    Ok(to_slash(parts))
+                }
                 Some(object) => Ok(object::answer(self.buckets, parts, &object, 200)),
                 None => self.missing(parts).await,
             };
@@ -83,7 +85,7 @@ impl Site<'_> {
             return Ok(object::answer(self.buckets, parts, &object, 200));
         }
         // A folder has its page one level below.
-        if asked.has_slash && self.find(&format!("{name}/{index}")).await?.is_some() {
+        if (asked.has_slash)() && self.find(&format!("{name}/{index}")).await?.is_some() {
             return Ok(to_slash(parts));
         }
         self.missing(parts).await
@@ -123,7 +125,7 @@ fn name(template: &str, below: &str) -> Option<String> {
     let skipped = if template == "$default" {
         0
     } else {
-        let last = segments(template).last().unwrap_or_default();
+        let last = segments(template).next_back().unwrap_or_default();
         match variable(last) {
             Some(_) => segments(template).count() - 1,
             None => return Some(String::new()),

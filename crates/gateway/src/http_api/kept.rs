@@ -19,7 +19,8 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::watch as waiting;
+use watch::About;
 
 use crate::compress::{Coded, says};
 
@@ -111,6 +112,10 @@ impl Answer {
         let age = self.made.elapsed().as_secs();
         response.headers_mut().insert(AGE, age.into());
         response.extensions_mut().insert(self.coded.clone());
+        response.extensions_mut().insert(About {
+            cached: true,
+            ..About::default()
+        });
         response
     }
 }
@@ -121,7 +126,7 @@ pub(super) enum Turn {
     /// Nobody asks for it now: who gets this does, and tells the others.
     First(Asking),
     /// Somebody asks for it already.
-    After(watch::Receiver<bool>),
+    After(waiting::Receiver<bool>),
 }
 
 /// The answers of all APIs. A clone is another handle.
@@ -138,7 +143,7 @@ struct Inner {
     clock: u64,
     bytes: usize,
     /// What is asked for just now. True: it was kept, or is not to be waited for.
-    asking: HashMap<Key, watch::Receiver<bool>>,
+    asking: HashMap<Key, waiting::Receiver<bool>>,
 }
 
 #[derive(Debug)]
@@ -156,7 +161,7 @@ pub(super) struct Asking {
     answers: Answers,
     key: Key,
     stage: u64,
-    done: watch::Sender<bool>,
+    done: waiting::Sender<bool>,
 }
 
 impl Answers {
@@ -172,7 +177,7 @@ impl Answers {
         if let Some(others) = inner.asking.get(&key) {
             return Turn::After(others.clone());
         }
-        let (done, others) = watch::channel(false);
+        let (done, others) = waiting::channel(false);
         inner.asking.insert(key, others);
         Turn::First(Asking {
             answers: self.clone(),
@@ -244,22 +249,18 @@ impl Asking {
             None => response,
             Some(time) => {
                 let (head, body) = response.into_parts();
-                match body.collect().await {
-                    Ok(whole) => {
-                        let answer = Answer {
-                            headers: head.headers.clone(),
-                            body: whole.to_bytes(),
-                            coded: Coded::default(),
-                            made: Instant::now(),
-                        };
-                        self.keep(&head.headers, answer, time)
-                    }
-                    Err(_) => {
-                        let mut response = Response::new(body::empty());
-                        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                        response
-                    }
-                }
+                let Ok(whole) = body.collect().await else {
+                    let mut response = Response::new(body::empty());
+                    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                    return response;
+                };
+                let answer = Answer {
+                    headers: head.headers.clone(),
+                    body: whole.to_bytes(),
+                    coded: Coded::default(),
+                    made: Instant::now(),
+                };
+                self.keep(&head.headers, answer, time)
             }
         };
         // Nobody waits if nobody is there.

@@ -115,10 +115,11 @@ impl Look<'_> {
             let place = Arc::clone(&routed.place);
             // What is told of a refusal is told of the route that was called.
             let called = before.first().unwrap_or(&place).clone();
-            if Self::asks_more(&routed, &before) {
-                let visit = self.let_in(address, &routed, &called).await?;
-                visits.extend(visit);
-            }
+            // A call is one call of its key, by however many routes it goes.
+            let counted = |place: &Arc<Place>| place.endpoint.route.key_required;
+            let is_counted = before.iter().any(counted);
+            let visit = self.let_in(address, &routed, &called, is_counted).await?;
+            visits.extend(visit);
             if let Some(throttle) = routed.found.endpoint.throttle
                 && let Err(retry_after_ms) = place.limits.take(throttle)
             {
@@ -143,31 +144,12 @@ impl Look<'_> {
         }
     }
 
-    /// Whether the door of a route that was led to asks what none before it has asked. A
-    /// call is one call of its key, by however many routes it goes.
-    fn asks_more(routed: &Routed, before: &[Arc<Place>]) -> bool {
-        if before.is_empty() {
-            return true;
-        }
-        let own = &routed.found.endpoint;
-        let asked = |other: &Arc<Place>| {
-            let other = &other.endpoint;
-            (!own.route.key_required || other.route.key_required)
-                && own.route.authorization == other.route.authorization
-        };
-        let has_list = routed
-            .place
-            .handling()
-            .is_some_and(|own| !own.allow.is_empty());
-        let is_open = !own.route.key_required && own.route.authorization.is_open();
-        has_list || !(is_open || before.iter().any(asked))
-    }
-
     async fn let_in(
         &self,
         address: &Address,
         routed: &Routed,
         called: &Place,
+        is_counted: bool,
     ) -> Result<Option<Visit>, Box<Looked>> {
         let served = &address.served;
         let knock = Knock {
@@ -179,6 +161,7 @@ impl Look<'_> {
             method: &routed.method,
             below: &routed.path,
             request_id: self.request_id,
+            is_counted,
         };
         self.gateway.door.open(&knock).await.map_err(|why| {
             tracing::debug!(%why, api = address.target.id, "a call was not let in");
@@ -198,7 +181,7 @@ impl Look<'_> {
             .key
             .and_then(|(key, _)| self.gateway.answers.get(&key));
         if let Some(answer) = answer {
-            let response = request.kept(&answer);
+            let response = answer.respond();
             let response = request.dress(self.parts, response).await;
             return Looked::Answered(request.finish(self.parts, response));
         }

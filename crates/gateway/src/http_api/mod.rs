@@ -190,7 +190,7 @@ impl HttpApiGateway {
         let body = Bytes::new();
         loop {
             match self.answers.turn(key, stage) {
-                Turn::Kept(answer) => return request.kept(&answer),
+                Turn::Kept(answer) => return answer.respond(),
                 Turn::First(asking) => {
                     let response = self.run(request, parts, &body).await;
                     let response = finish::tagged(response).await;
@@ -204,7 +204,7 @@ impl HttpApiGateway {
                         Ok(Err(_)) => {}
                         Ok(Ok(())) => {
                             return match self.answers.get(&key) {
-                                Some(answer) => request.kept(&answer),
+                                Some(answer) => answer.respond(),
                                 None => finish::tagged(self.run(request, parts, &body).await).await,
                             };
                         }
@@ -254,7 +254,7 @@ impl HttpApiGateway {
                     parts,
                     template: request.place.template(),
                     below: &request.below,
-                    has_slash: request.has_slash(parts),
+                    has_slash: &|| request.has_slash(parts),
                 };
                 folder::answer(self.models.buckets(), target, &asked).await
             }
@@ -336,15 +336,6 @@ impl ApiRequest {
             has_signed: self.caller().signer().is_some(),
         };
         Some((asked.key(seen), stage))
-    }
-
-    fn kept(&self, answer: &kept::Answer) -> Response<Body> {
-        let mut response = answer.respond();
-        response.extensions_mut().insert(About {
-            cached: true,
-            ..About::default()
-        });
-        response
     }
 
     /// A place in each of its routes.

@@ -35,7 +35,7 @@ const LONGEST_HOST: usize = 300;
 
 /// A page that the gateway itself has for every API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Page {
+pub(crate) enum Page {
     /// The document.
     Document,
     /// The page to try calls.
@@ -110,7 +110,7 @@ impl Documents {
 
     /// None if it is not for these pages, as when the API's owner wants none. `below` is the path below the stage,
     /// as it came.
-    pub async fn answer(
+    pub(crate) async fn answer(
         &self,
         page: Page,
         parts: &Parts,
@@ -153,19 +153,18 @@ impl Documents {
     }
 
     /// The document of a stage for clients that reach it at `address`; None if the API's
-    /// owner wants none.
-    pub async fn export(&self, api: &Api, served: &Arc<Served>, address: &str) -> Option<Bytes> {
+    /// owner wants none. It need not be one that is served, so nothing is kept of it.
+    pub async fn export(&self, api: &Api, served: &Served, address: &str) -> Option<Bytes> {
         if is_off(api) {
             return None;
         }
-        Some(self.document(api, served, address).await)
+        let models = self.models(served).await;
+        Some(whole(address, &self.make(api, served, &models)))
     }
 
     async fn document(&self, api: &Api, served: &Arc<Served>, address: &str) -> Bytes {
         let made = self.made(api, served).await;
-        let servers = serde_json::json!([{ "url": address }]);
-        let head = format!(r#"{{"openapi":"3.1.0","servers":{servers},"#);
-        [head.as_bytes(), &made.rest].concat().into()
+        whole(address, &made.rest)
     }
 
     async fn made(&self, api: &Api, served: &Arc<Served>) -> Arc<Made> {
@@ -179,18 +178,10 @@ impl Documents {
         {
             return made;
         }
-        let document = document::make(&Facts {
-            api,
-            served,
-            region: &self.inner.region,
-            models: &models,
-        });
-        let text = document.to_string();
-        let rest = text.strip_prefix('{').expect("a document is an object");
         let made = Arc::new(Made {
             of: Arc::downgrade(served),
             mark,
-            rest: Bytes::copy_from_slice(rest.as_bytes()),
+            rest: self.make(api, served, &models),
         });
         let mut all = self.inner.made.write();
         if all.len() >= KEPT {
@@ -198,6 +189,19 @@ impl Documents {
         }
         all.insert(place, Arc::clone(&made));
         made
+    }
+
+    /// A document without its version and addresses, and without the brace that opens it.
+    fn make(&self, api: &Api, served: &Served, models: &Models) -> Bytes {
+        let document = document::make(&Facts {
+            api,
+            served,
+            region: &self.inner.region,
+            models,
+        });
+        let text = document.to_string();
+        let rest = text.strip_prefix('{').expect("a document is an object");
+        Bytes::copy_from_slice(rest.as_bytes())
     }
 
     /// The models that routes lead to, as far as they can be had in time.
@@ -218,6 +222,12 @@ impl Documents {
         }
         found
     }
+}
+
+fn whole(address: &str, rest: &Bytes) -> Bytes {
+    let servers = serde_json::json!([{ "url": address }]);
+    let head = format!(r#"{{"openapi":"3.1.0","servers":{servers},"#);
+    [head.as_bytes(), rest].concat().into()
 }
 
 fn model_of(endpoint: &Endpoint) -> Option<(&PartId, ModelRoute)> {

@@ -19,4 +19,5 @@ mod security;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Documents, Page};
+pub use answer::Documents;
+pub(crate) use answer::Page;

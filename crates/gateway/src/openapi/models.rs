@@ -354,7 +354,11 @@ fn options(target: &ModelTarget, current: Option<&Current>) -> Vec<Value> {
     ];
     let shown = all
         .into_iter()
+        .filter(|(name, ..)| *name != "se" || can(name, "true"))
         .map(|(name, mut schema, description, usual)| {
+            if let Some(choices) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+                choices.retain(|choice| choice.as_str().is_none_or(|choice| can(name, choice)));
+            }
             let given = own.get(name).map_or(usual, String::as_str);
             if !given.is_empty() {
                 schema["default"] = typed(&schema, given);

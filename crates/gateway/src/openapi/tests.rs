@@ -292,6 +292,23 @@ async fn all_options_are_told_with_what_the_route_says_of_them() {
     );
     let answer = &document["paths"]["/model"]["post"]["responses"]["200"]["content"];
     assert_eq!(answer["application/json"]["example"]["decision"], false);
+    // What this model cannot do is not offered; nothing is known of one that is not there.
+    let schema = |path: &str, name: &str| {
+        let all = document["paths"][path]["post"]["parameters"]
+            .as_array()
+            .unwrap();
+        let found = all.iter().find(|one| one["name"] == name).unwrap();
+        found["schema"].get("enum").cloned()
+    };
+    assert_eq!(
+        schema("/model", "interval"),
+        Some(json!(["none", "confidence"]))
+    );
+    assert_eq!(
+        schema("/late", "interval"),
+        Some(json!(["none", "confidence", "prediction"]))
+    );
+    assert_eq!(schema("/model", "coerce"), None);
     // A model that is not there takes any row.
     assert_eq!(
         document["components"]["schemas"]["late.Row"]["required"],

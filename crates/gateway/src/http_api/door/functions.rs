@@ -65,7 +65,7 @@ pub(in super::super) enum NotAdmitted {
     #[error("too many attempts of this address failed")]
     NotAsked { pause: Duration },
     #[error(transparent)]
-    Failed(#[from] Failed),
+    Failed(Failed),
 }
 
 /// Why there is no answer. All who waited for it are told.
@@ -150,7 +150,7 @@ impl Functions {
                     kept.remove(&name);
                 }
                 drop(kept);
-                Err(refusal(failed.clone()))
+                Err(failed.clone().into())
             }
         }
     }
@@ -258,10 +258,12 @@ impl Slot {
     }
 }
 
-fn refusal(failed: Failed) -> NotAdmitted {
-    match failed {
-        Failed::Unauthorized => NotAdmitted::Unknown,
-        other => NotAdmitted::Failed(other),
+impl From<Failed> for NotAdmitted {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Unauthorized => Self::Unknown,
+            other => Self::Failed(other),
+        }
     }
 }
 

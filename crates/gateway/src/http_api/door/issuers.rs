@@ -11,7 +11,7 @@ use aws_client::web::{Bounds, Web, WebError};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use engine::http_apis::JwtAuthorizer;
+use engine::http_apis::{JwtAuthorizer, PartId};
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use parking_lot::Mutex;
@@ -32,6 +32,7 @@ const FRESH: Duration = Duration::from_mins(5);
 const PAUSE: Duration = Duration::from_secs(10);
 /// Authorizers are few; what is not used any more goes when there are so many.
 const MOST_ISSUERS: usize = 1_000;
+const MOST_STATES: usize = 1_000;
 /// Below an issuer's address, what it says of itself.
 const DESCRIPTION: &str = "/.well-known/openid-configuration";
 
@@ -39,7 +40,15 @@ const DESCRIPTION: &str = "/.well-known/openid-configuration";
 #[derive(Debug)]
 pub(super) struct Issuers {
     web: Web,
-    known: Mutex<HashMap<Source, Arc<Issuer>>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    by_source: HashMap<Source, Arc<Issuer>>,
+    /// By the authorizers of one state of a stage: their sources may be long, and need not
+    /// be compared with each request.
+    by_state: HashMap<u64, Vec<(PartId, Arc<Issuer>)>>,
 }
 
 /// Where keys are.
@@ -52,7 +61,7 @@ enum Source {
     Discovered(String),
 }
 
-struct Issuer {
+pub(super) struct Issuer {
     source: Source,
     web: Web,
     kept: Mutex<Kept>,
@@ -103,40 +112,39 @@ impl Issuers {
         }
     }
 
-    /// Whether the token's signature is by a key of the issuer.
-    pub async fn verify(&self, of: &JwtAuthorizer, token: &Token<'_>) -> Result<(), BadToken> {
-        let issuer = self.issuer(of);
-        let keys = issuer.keys().await.ok_or(BadToken::NoKeys)?;
-        match judge(&keys, token) {
-            Err(NotSigned::NoKey) => {}
-            Err(NotSigned::Wrong) => return Err(BadToken::Signature),
-            Ok(()) => return Ok(()),
-        }
-        // The issuer may have a new key since.
-        let newer = issuer.fetch_after(&keys).await;
-        let newer = newer.ok_or(BadToken::NoKey)?;
-        judge(&newer, token).map_err(|why| match why {
-            NotSigned::NoKey => BadToken::NoKey,
-            NotSigned::Wrong => BadToken::Signature,
-        })
-    }
-
-    fn issuer(&self, of: &JwtAuthorizer) -> Arc<Issuer> {
-        let source = Source::of(of);
+    /// The issuer of an authorizer. `state` is that of the authorizer's stage.
+    pub fn issuer(&self, state: u64, id: &PartId, of: &JwtAuthorizer) -> Arc<Issuer> {
         let mut known = self.known.lock();
-        if let Some(issuer) = known.get(&source) {
+        let mut here = known.by_state.get(&state).into_iter().flatten();
+        if let Some((_, issuer)) = here.find(|(own, _)| own == id) {
             return Arc::clone(issuer);
         }
-        if known.len() >= MOST_ISSUERS {
-            known.clear();
+        if known.by_state.len() >= MOST_STATES {
+            known.by_state.clear();
+        }
+        let issuer = known.of(&self.web, Source::of(of));
+        let here = known.by_state.entry(state).or_default();
+        here.push((id.clone(), Arc::clone(&issuer)));
+        issuer
+    }
+}
+
+impl Known {
+    /// One for all authorizers that have their keys from it.
+    fn of(&mut self, web: &Web, source: Source) -> Arc<Issuer> {
+        if let Some(issuer) = self.by_source.get(&source) {
+            return Arc::clone(issuer);
+        }
+        if self.by_source.len() >= MOST_ISSUERS {
+            self.by_source.clear();
         }
         let made = Arc::new(Issuer {
             source: source.clone(),
-            web: self.web.clone(),
+            web: web.clone(),
             kept: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         });
-        known.insert(source, Arc::clone(&made));
+        self.by_source.insert(source, Arc::clone(&made));
         made
     }
 }
@@ -174,7 +182,24 @@ impl Source {
 }
 
 impl Issuer {
-    /// Those that are there; if there are none yet, they are waited for.
+    /// Whether the token's signature is by a key of the issuer.
+    pub async fn verify(self: &Arc<Self>, token: &Token<'_>) -> Result<(), BadToken> {
+        let keys = self.keys().await.ok_or(BadToken::NoKeys)?;
+        match judge(&keys, token) {
+            Err(NotSigned::NoKey) => {}
+            Err(NotSigned::Wrong) => return Err(BadToken::Signature),
+            Ok(()) => return Ok(()),
+        }
+        // The issuer may have a new key since.
+        let newer = self.fetch_after(&keys).await;
+        let newer = newer.ok_or(BadToken::NoKey)?;
+        judge(&newer, token).map_err(|why| match why {
+            NotSigned::NoKey => BadToken::NoKey,
+            NotSigned::Wrong => BadToken::Signature,
+        })
+    }
+
+    /// The keys that are there; if there are none yet, they are waited for.
     async fn keys(self: &Arc<Self>) -> Option<Arc<KeySet>> {
         let now = Instant::now();
         {

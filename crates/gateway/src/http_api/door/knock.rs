@@ -30,6 +30,9 @@ pub(in super::super) struct Knock<'a> {
     /// The path below the stage, as it came.
     pub below: &'a str,
     pub request_id: RequestId,
+    /// Its key was counted at the door of a route that led here: it has to be good here
+    /// too, and it is one call.
+    pub is_counted: bool,
 }
 
 impl Knock<'_> {
@@ -102,9 +105,8 @@ impl Knock<'_> {
     fn context(&self, name: &str, scope: &Scope) -> Option<String> {
         Some(match name {
             "accountId" => scope.account.to_string(),
-            "apiId" => self.target.id.clone(),
+            "apiId" | "domainPrefix" => self.target.id.clone(),
             "domainName" => self.target.domain.clone(),
-            "domainPrefix" => self.target.id.clone(),
             "httpMethod" => self.parts.method.to_string(),
             "identity.sourceIp" => self.source().to_string(),
             "identity.userAgent" => event::text(self.parts.headers.get(USER_AGENT)?),

@@ -25,7 +25,9 @@ use aws_client::web::Web;
 use aws_wire::sigv4::Verifier;
 use engine::Engine;
 use engine::api_keys::{ApiKey, ApiKeys, NotLetIn};
-use engine::http_apis::{Authorization, Authorizer, AuthorizerKind, Handling, JwtAuthorizer};
+use engine::http_apis::{
+    Authorization, Authorizer, AuthorizerKind, Handling, JwtAuthorizer, PartId,
+};
 use engine::usage::{Called, Usage};
 use http::header::HeaderName;
 use http::request::Parts;
@@ -147,9 +149,10 @@ impl Inner {
         let is_kept_apart = handling.is_some_and(|handling| handling.cache_seconds.is_some());
         let stage = knock.stage();
         let now = Timestamp::now();
-        let key = match endpoint.route.key_required {
-            true => Some(self.key(knock, &stage, now)?),
-            false => None,
+        let key = if endpoint.route.key_required {
+            Some(self.key(knock, &stage, now)?)
+        } else {
+            None
         };
         let known = match &endpoint.route.authorization {
             Authorization::Open => Known::default(),
@@ -161,7 +164,7 @@ impl Inner {
             }
         };
         // A quota is for calls that were let in.
-        let account = match key {
+        let account = match key.filter(|_| !knock.is_counted) {
             None => None,
             Some(key) => {
                 let called = Called {
@@ -169,7 +172,11 @@ impl Inner {
                     path: knock.template(),
                     method: knock.parts.method.as_str(),
                 };
-                let pass = self.usage.admit(&key, &called, now).await?;
+                let admitted = self.usage.admit(&key, &called, now).await;
+                let pass = admitted.map_err(|why| Shut::Usage {
+                    why,
+                    key: key.id.as_str().into(),
+                })?;
                 Some(Account::new(&key.id, key.owner(), pass, &self.usage))
             }
         };
@@ -227,7 +234,8 @@ impl Inner {
     ) -> Result<Known, Shut> {
         match &authorizer.kind {
             AuthorizerKind::Jwt(jwt) => {
-                let checked = self.by_token(knock, jwt, scopes, is_kept_apart).await;
+                let place = (knock, &authorizer.id);
+                let checked = self.by_token(place, jwt, scopes, is_kept_apart).await;
                 checked.map_err(|why| Shut::Token {
                     why,
                     scopes: scopes.join(" "),
@@ -248,7 +256,7 @@ impl Inner {
 
     async fn by_token(
         &self,
-        knock: &Knock<'_>,
+        (knock, authorizer): (&Knock<'_>, &PartId),
         jwt: &JwtAuthorizer,
         scopes: &[String],
         is_kept_apart: bool,
@@ -257,7 +265,8 @@ impl Inner {
         let text = text.ok_or(BadToken::Missing)?;
         let text = token::bare(&text);
         let token = Token::read(text)?;
-        self.issuers.verify(jwt, &token).await?;
+        let issuer = self.issuers.issuer(knock.state, authorizer, jwt);
+        issuer.verify(&token).await?;
         let claims = token.check(jwt, scopes, Timestamp::now())?;
         let apart = || short(digest::digest(&SHA256, text.as_bytes()).as_ref());
         Ok(Known {

@@ -2,6 +2,7 @@
 //! one sentence, and by headers what to do about it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_wire::Body;
@@ -24,8 +25,13 @@ pub(in super::super) enum Shut {
     Address,
     #[error(transparent)]
     Key(#[from] NotLetIn),
-    #[error(transparent)]
-    Usage(#[from] NotServed),
+    /// Whose key is good, but not for this call.
+    #[error("{why}")]
+    Usage {
+        #[source]
+        why: NotServed,
+        key: Arc<str>,
+    },
     /// `scopes` are those that the route asks for.
     #[error("{why}")]
     Token { why: BadToken, scopes: String },
@@ -60,7 +66,10 @@ impl Shut {
     pub fn respond(&self, request_id: RequestId) -> Response<Body> {
         let (status, message) = self.status();
         let detail = match self {
-            Self::Usage(NotServed::Store(error)) => {
+            Self::Usage {
+                why: NotServed::Store(error),
+                ..
+            } => {
                 tracing::error!(%error, "what a key used cannot be read");
                 "what the key used so far cannot be read".to_owned()
             }
@@ -103,10 +112,13 @@ impl Shut {
         match self {
             Self::Address => "address",
             Self::Key(NotLetIn::Missing) => "no key",
-            Self::Key(_) | Self::Usage(NotServed::NoPlan) => "key",
-            Self::Usage(NotServed::Throttled { .. }) => "plan",
-            Self::Usage(NotServed::OverQuota { .. }) => "quota",
-            Self::Usage(NotServed::Store(_)) => "not metered",
+            Self::Key(_) => "key",
+            Self::Usage { why, .. } => match why {
+                NotServed::NoPlan => "key",
+                NotServed::Throttled { .. } => "plan",
+                NotServed::OverQuota { .. } => "quota",
+                NotServed::Store(_) => "not metered",
+            },
             Self::Token { why, .. } => match why {
                 BadToken::Missing => "no token",
                 BadToken::Expired => "token expired",
@@ -122,6 +134,17 @@ impl Shut {
             Self::Function(NotAdmitted::Unknown | NotAdmitted::Refused) => "authorizer",
             Self::Function(NotAdmitted::NotAsked { .. }) | Self::TooMany { .. } => "attempts",
             Self::Function(NotAdmitted::Failed(_)) | Self::NoAuthorizer => "authorizer failed",
+        }
+    }
+
+    /// Who it was, where that is known: their key or their signature is good.
+    pub fn caller(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Usage { key, .. } => Some(Arc::clone(key)),
+            Self::Signature(NotSigned::Denied(denied)) | Self::Link(NotSigned::Denied(denied)) => {
+                Some(denied.principal.as_str().into())
+            }
+            _ => None,
         }
     }
 
@@ -155,7 +178,6 @@ impl Shut {
         match self {
             Self::Address
             | Self::Key(_)
-            | Self::Usage(NotServed::NoPlan)
             | Self::Signature(_)
             | Self::Link(_)
             | Self::Function(NotAdmitted::Refused)
@@ -166,25 +188,25 @@ impl Shut {
             Self::Token { .. } | Self::Function(NotAdmitted::NoIdentity | NotAdmitted::Unknown) => {
                 UNAUTHORIZED
             }
-            Self::Usage(NotServed::Throttled { .. })
-            | Self::Function(NotAdmitted::NotAsked { .. })
-            | Self::TooMany { .. } => TOO_MANY,
-            Self::Usage(NotServed::OverQuota { .. }) => {
-                (StatusCode::TOO_MANY_REQUESTS, "Limit Exceeded")
-            }
-            Self::Usage(NotServed::Store(_))
-            | Self::Function(NotAdmitted::Failed(_))
-            | Self::NoAuthorizer => FAILED,
+            Self::Function(NotAdmitted::NotAsked { .. }) | Self::TooMany { .. } => TOO_MANY,
+            Self::Usage { why, .. } => match why {
+                NotServed::NoPlan => FORBIDDEN,
+                NotServed::Throttled { .. } => TOO_MANY,
+                NotServed::OverQuota { .. } => (StatusCode::TOO_MANY_REQUESTS, "Limit Exceeded"),
+                NotServed::Store(_) => FAILED,
+            },
+            Self::Function(NotAdmitted::Failed(_)) | Self::NoAuthorizer => FAILED,
         }
     }
 
     /// When it is worth coming again.
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Usage(NotServed::Throttled { retry_after_ms }) => {
-                Some(retry_after_ms.div_ceil(1000))
-            }
-            Self::Usage(NotServed::OverQuota { until }) => Some(seconds_until(*until)),
+            Self::Usage { why, .. } => match why {
+                NotServed::Throttled { retry_after_ms } => Some(retry_after_ms.div_ceil(1000)),
+                NotServed::OverQuota { until } => Some(seconds_until(*until)),
+                NotServed::NoPlan | NotServed::Store(_) => None,
+            },
             Self::TooMany { pause, .. } | Self::Function(NotAdmitted::NotAsked { pause }) => {
                 Some(pause.as_secs() + 1)
             }

@@ -1,5 +1,6 @@
 //! Tables of tokens: what is read of them, and what keeps them out.
 
+use proptest::prelude::*;
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
@@ -8,6 +9,30 @@ use serde_json::json;
 
 use super::*;
 use crate::http_api::door::key_set::{KeySet, NotSigned};
+
+proptest! {
+    #[test]
+    fn no_token_breaks_the_reader(parts in prop::collection::vec("[A-Za-z0-9_=+/-]{0,20}", 0..5)) {
+        let _ = Token::read(&parts.join("."));
+    }
+
+    /// Whatever stands in header and claims, it is read or refused, and never let in: its
+    /// issuer is not the right one.
+    #[test]
+    fn no_content_breaks_the_check(header in "\\PC{0,40}", claims in "\\PC{0,40}", alg in "[A-Z]{2}[0-9]{3}") {
+        let headers = [header.clone(), json!({ "alg": alg, "kid": header }).to_string()];
+        for header in headers {
+            let texts = [claims.clone(), json!({ "iss": claims, "exp": claims }).to_string()];
+            for claims in texts {
+                let encode = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+                let text = format!("{}.{}.", encode(&header), encode(&claims));
+                if let Ok(token) = Token::read(&text) {
+                    prop_assert!(token.check(&wanted(), &[], NOW).is_err());
+                }
+            }
+        }
+    }
+}
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const SECONDS: i64 = 1_800_000_000;

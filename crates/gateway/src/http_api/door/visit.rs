@@ -191,7 +191,9 @@ impl Account {
     }
 
     fn leave(&self, response: Response<Body>) -> Response<Body> {
-        self.has_left.store(true, Ordering::Relaxed);
+        // An answer that another one takes the place of, because the request's body broke
+        // off, is no second call.
+        let once = u64::from(!self.has_left.swap(true, Ordering::Relaxed));
         let (mut head, body) = response.into_parts();
         if let Some(quota) = self.meter.pass.quota {
             head.headers.insert(LIMIT, quota.limit.into());
@@ -201,8 +203,8 @@ impl Account {
         }
         let whole = body.size_hint().exact();
         self.meter.count(Amounts {
-            requests: 1,
-            errors: u64::from(is_error(head.status)),
+            requests: once,
+            errors: once * u64::from(is_error(head.status)),
             bytes_out: whole.unwrap_or(0),
             ..Amounts::default()
         });

@@ -58,8 +58,8 @@ fn what_an_answer_may_depend_on_is_in_its_key() {
     let mut keys = vec![
         plain,
         asked("/b", &[]).key(&parts(&[])),
-        asked("/a", &[one.clone()]).key(&parts(&[])),
-        asked("/a", &[two.clone()]).key(&parts(&[])),
+        asked("/a", std::slice::from_ref(&one)).key(&parts(&[])),
+        asked("/a", std::slice::from_ref(&two)).key(&parts(&[])),
         asked("/a", &[one, two]).key(&parts(&[])),
         asked("/a", &["onetwo".into()]).key(&parts(&[])),
         Asked {
