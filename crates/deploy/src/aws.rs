@@ -24,6 +24,7 @@ pub fn prepare(project: &mut Project) -> Result<Vec<String>, DeployError> {
         ));
     }
     common_cors(&project.routes)?;
+    sites(&project.routes)?;
     Ok(notes(project))
 }
 
@@ -209,6 +210,36 @@ fn common_cors(routes: &[Route]) -> Result<(), DeployError> {
     Ok(())
 }
 
+/// A path comes to a function decoded, also where a part of it was a coded slash: what one
+/// route does not let see, another one of the same objects would show.
+fn sites(routes: &[Route]) -> Result<(), DeployError> {
+    let of = |route: &Route| match &route.target {
+        RouteTarget::Site { objects, .. } => Some(objects.clone()),
+        _ => None,
+    };
+    for (place, route) in routes.iter().enumerate() {
+        let Some(objects) = of(route) else { continue };
+        let is_shared = |other: &&Route| {
+            of(other).is_some_and(|others| {
+                others.bucket == objects.bucket
+                    && (others.prefix.starts_with(&objects.prefix)
+                        || objects.prefix.starts_with(&others.prefix))
+                    && other.who != route.who
+            })
+        };
+        if let Some(other) = routes[..place].iter().find(is_shared) {
+            let problem = format!(
+                "ask for something else than {}, which serves the same objects",
+                other.path
+            );
+            return Err(cannot(route, &problem).hint(
+                "put what not everybody may see into a bucket or below a prefix of its own",
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn notes(project: &Project) -> Vec<String> {
     let routes = &project.routes;
     let mut notes = Vec::new();
@@ -246,7 +277,7 @@ fn notes(project: &Project) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use project::model::{Gateway, JwksSource};
+    use project::model::{BucketRef, Gateway, JwksSource, Objects};
 
     use super::*;
     use crate::coordinator::tests::{project, route};
@@ -398,6 +429,29 @@ mod tests {
         assert_eq!(said, "AWS has the host a.b only with a certificate");
         project.gateway.certificate = Some("arn".to_owned());
         assert!(prepare(&mut project).is_ok());
+    }
+
+    #[test]
+    fn pages_of_one_place_are_for_the_same_people() {
+        let site = |path: &str, prefix: &str, auth| {
+            let objects = Objects {
+                bucket: BucketRef::Project("b".to_owned()),
+                prefix: prefix.to_owned(),
+            };
+            let target = RouteTarget::Site {
+                objects,
+                index: "index.html".to_owned(),
+                error: None,
+            };
+            let mut route = route(path, target);
+            route.who.auth = auth;
+            route
+        };
+        let open = || site("/", "", Auth::Open);
+        let said = said_of(vec![open(), site("/inner/{rest+}", "inner/", Auth::Iam)]);
+        assert!(said.contains("serves the same objects"), "{said}");
+        let apart = [site("/", "a/", Auth::Open), site("/b", "b/", Auth::Iam)];
+        assert!(!said_of(apart.into()).contains("serves the same objects"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use package::{Artifact, Package};
 use project::Project;
 use project::text::Reference;
 
+use crate::kinds::api::authorizer;
 use crate::names::Names;
 
 /// What AWS takes in the body of a call; larger zips go through a bucket.
@@ -32,6 +33,16 @@ pub struct Cloud {
     /// Names that only this project gives to buckets: an empty one without tags is ours,
     /// because a deployment was interrupted between making it and saying whose it is.
     pub bucket_names: BTreeSet<String>,
+    /// Names of authorizers that the project wants, as they are in the cloud: an
+    /// interrupted deployment may have left some that no route has.
+    pub authorizer_names: BTreeSet<String>,
+}
+
+/// The names of a project's authorizers.
+pub fn authorizer_names(project: &Project) -> BTreeSet<String> {
+    let all = project.auth.iter();
+    all.map(|(name, kind)| authorizer::cloud_name(name, kind))
+        .collect()
 }
 
 /// The names of a project's buckets that are made of project and stage.

@@ -97,6 +97,7 @@ fn site(toml: &str) -> Site {
             client,
             target: Target::Engine,
             bucket_names: site::bucket_names(&project, &names),
+            authorizer_names: std::collections::BTreeSet::new(),
             names,
         },
         project,

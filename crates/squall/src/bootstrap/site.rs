@@ -13,10 +13,10 @@ use super::functions::Remote;
 use super::guard::problem;
 use super::redirect::prefix;
 use crate::place;
-use crate::s3::{Head, S3, S3Error};
+use crate::s3::{S3, S3Error};
 
 /// What Lambda passes on of an answer, less what base64 and its frame add.
-const MOST_BYTES: u64 = 4 * 1024 * 1024;
+const MOST_BYTES: usize = 4 * 1024 * 1024;
 const METHODS: &str = "GET, HEAD, OPTIONS";
 /// Headers of objects that are for who reads them.
 const PASSED_ON: [http::HeaderName; 5] = [
@@ -41,7 +41,7 @@ pub struct Pages {
 
 enum Found {
     Object(Response<Body>),
-    TooLarge(u64),
+    TooLarge(usize),
     Nothing,
 }
 
@@ -135,7 +135,9 @@ impl Pages {
             }
             Err(error) => return Err(error),
         };
-        let size = Head::read(&reply)?.size;
+        let size = reply.header("content-length");
+        let size = size.and_then(|size| size.parse().ok());
+        let size = size.ok_or_else(|| S3Error::Garbled("it has no length".to_owned()))?;
         if size > MOST_BYTES {
             return Ok(Found::TooLarge(size));
         }
@@ -211,8 +213,7 @@ fn name(event: &Event) -> Option<String> {
     let skipped = if template == "$default" {
         0
     } else {
-        let mut parts = template.split('/').skip(1);
-        let last = parts.next_back().unwrap_or_default();
+        let last = template.rsplit('/').next().unwrap_or_default();
         if !last.starts_with('{') {
             return Some(String::new());
         }

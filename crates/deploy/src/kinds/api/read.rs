@@ -1,6 +1,6 @@
 //! Which HTTP APIs are there, and where their routes lead to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_client::ClientError;
 use aws_wire::form;
@@ -11,10 +11,11 @@ use serde_json::Value;
 use project::model::{Auth, Rate};
 
 use super::integration::canonical_cors;
+use super::work::call;
 use super::{Api, DOCS_TAG, Found, FoundRoute, Guard, Integration, NO_DOCS, STAGE, authorizer};
-use crate::calls::all_pages;
+use crate::calls::{all_pages, if_there};
 use crate::error::DeployError;
-use crate::site::Cloud;
+use crate::site::{Cloud, Target};
 
 pub async fn read(cloud: &Cloud) -> Result<Found, DeployError> {
     let found = async {
@@ -33,16 +34,18 @@ pub async fn list_ours(cloud: &Cloud) -> Result<Vec<Value>, ClientError> {
 
 async fn look(cloud: &Cloud, api: &Value) -> Result<Api, ClientError> {
     let id = text(&api["apiId"]);
-    let path = |part: &str| format!("/v2/apis/{id}/{part}");
-    let (stages, authorizers) = (path("stages"), path("authorizers"));
-    let (integrations, stages, authorizers) = tokio::try_join!(
+    let (routes, stages) = (
+        format!("/v2/apis/{id}/routes"),
+        format!("/v2/apis/{id}/stages"),
+    );
+    let (routes, integrations, stages) = tokio::try_join!(
+        items(cloud, &routes),
         integrations(cloud, &id),
         items(cloud, &stages),
-        items(cloud, &authorizers),
     )?;
-    let ids = authorizers.iter().map(|it| text(&it["authorizerId"]));
-    let ids: Vec<String> = ids.collect();
-    let authorizers = authorizer::read(&authorizers);
+    let all = authorizers(cloud, &id, &routes).await?;
+    let ids: Vec<String> = all.iter().map(|it| text(&it["authorizerId"])).collect();
+    let authorizers = authorizer::read(&all);
     let is_chosen = |id: &String| authorizers.values().any(|there| there.id == *id);
     let twins = ids.into_iter().filter(|id| !is_chosen(id)).collect();
     let known = authorizers.iter();
@@ -56,7 +59,7 @@ async fn look(cloud: &Cloud, api: &Value) -> Result<Api, ClientError> {
         cors: Some(canonical_cors(cors)).filter(|cors| cors["allowOrigins"].is_array()),
         has_docs: api["tags"][DOCS_TAG] != NO_DOCS,
         has_stage: stage.is_some(),
-        routes: routes(cloud, &id, &known).await?,
+        routes: by_key(&routes, &known),
         integrations,
         authorizers,
         twins,
@@ -65,14 +68,47 @@ async fn look(cloud: &Cloud, api: &Value) -> Result<Api, ClientError> {
     })
 }
 
-/// `authorizers` are ids by names; of one that is not among them a route is as if it
-/// were let in by nobody known.
+/// Those that routes have, one by one, as not every place can list them; all, where the
+/// project wants some that no route has yet.
+async fn authorizers(
+    cloud: &Cloud,
+    api: &str,
+    routes: &[Value],
+) -> Result<Vec<Value>, ClientError> {
+    let all = format!("/v2/apis/{api}/authorizers");
+    if cloud.target == Target::Engine {
+        return items(cloud, &all).await;
+    }
+    let ids = routes.iter().map(|route| text(&route["authorizerId"]));
+    let ids: BTreeSet<String> = ids.filter(|id| !id.is_empty()).collect();
+    let looks = ids.iter().map(|id| {
+        let target = format!("{all}/{id}");
+        async move { if_there(call(cloud, Method::GET, &target, None)).await }
+    });
+    let found: Vec<Value> = try_join_all(looks).await?.into_iter().flatten().collect();
+    let is_found = |name: &String| found.iter().any(|it| it["name"] == name.as_str());
+    if cloud.authorizer_names.iter().all(is_found) {
+        Ok(found)
+    } else {
+        items(cloud, &all).await
+    }
+}
+
+/// `authorizers` are ids by names.
 pub async fn routes(
     cloud: &Cloud,
     api: &str,
     authorizers: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, FoundRoute>, ClientError> {
     let routes = items(cloud, &format!("/v2/apis/{api}/routes")).await?;
+    Ok(by_key(&routes, authorizers))
+}
+
+/// One whose authorizer is not known is as if it were let in by nobody.
+fn by_key(
+    routes: &[Value],
+    authorizers: &BTreeMap<String, String>,
+) -> BTreeMap<String, FoundRoute> {
     let routes = routes.iter().map(|route| {
         let target = text(&route["target"]);
         let integration = target.strip_prefix("integrations/").unwrap_or_default();
@@ -86,7 +122,7 @@ pub async fn routes(
         };
         (text(&route["routeKey"]), found)
     });
-    Ok(routes.collect())
+    routes.collect()
 }
 
 fn auth(route: &Value, authorizers: &BTreeMap<String, String>) -> Auth {
