@@ -457,6 +457,61 @@ proptest! {
 
 /// Not a measurement, but a figure to look at: `cargo nextest run --release
 /// --no-capture speed`.
+/// The head alone is judged as the whole is, as far as it says something of the body.
+#[test]
+fn a_head_is_judged_before_its_body_comes() {
+    let vectors = vectors();
+    let mut early = 0;
+    for case in &vectors.cases {
+        let (mut parts, body) = (case.parts(), case.body());
+        // What every client says of a body that it sends.
+        if !body.is_empty() {
+            parts.headers.insert("content-length", body.len().into());
+        }
+        let verifier = verifier(&vectors.secret, case.token.as_deref(), None);
+        let now = Timestamp(vectors.now);
+        let services = [case.service.as_str()];
+        let whole = verifier.verify(&parts, &body, &services, now).unwrap();
+        if case.presigned && case.service == "s3" {
+            // S3 signs no body where nothing is said of one.
+            continue;
+        }
+        let head = verifier.verify_head(&parts, &services, now).unwrap();
+        let Some((identity, payload)) = head else {
+            assert!(
+                !body.is_empty(),
+                "{}: there is nothing to wait for",
+                case.name
+            );
+            continue;
+        };
+        early += 1;
+        assert_eq!(identity, whole, "{}", case.name);
+        assert_eq!(payload.check(&body), Ok(()), "{}", case.name);
+        if payload.is_signed() {
+            let other = payload.check(b"another body");
+            assert_eq!(other, Err(AuthError::PayloadMismatch), "{}", case.name);
+        }
+        parts.method = Method::PATCH;
+        let changed = verifier.verify_head(&parts, &services, now);
+        assert_eq!(changed.unwrap_err(), AuthError::Mismatch, "{}", case.name);
+    }
+    assert!(early > 5, "the vectors have heads that say enough");
+}
+
+#[test]
+fn a_head_that_cannot_hold_is_refused_before_its_body_comes() {
+    let case = named("post");
+    let verifier = verifier("another secret", None, None);
+    let mut parts = case.parts();
+    parts.headers.insert("content-length", 4.into());
+    let old = Timestamp(vectors().now + 60 * MINUTE);
+    let refused = verifier.verify_head(&parts, &["lambda"], old);
+    assert!(matches!(refused, Err(AuthError::Expired(_))));
+    let other = verifier.verify_head(&parts, &["execute-api"], Timestamp(vectors().now));
+    assert!(matches!(other, Err(AuthError::Scope(_))));
+}
+
 #[test]
 fn the_speed_is_sane() {
     let case = named("post");

@@ -1,5 +1,6 @@
 //! What can be asked on the command line.
 
+mod alerts;
 mod deploy;
 mod dev;
 mod engine;
@@ -10,11 +11,13 @@ mod layer;
 mod map;
 mod model;
 mod objects;
+mod openapi;
 mod package;
 mod routes;
 mod secrets;
 mod share;
 
+pub use alerts::{AddAlertArgs, AlertsAction, AlertsArgs, TopArgs};
 pub use deploy::{
     DeployArgs, DiffArgs, PackagingArgs, PlaceArg, ProjectArgs, RollbackArgs, StatusArgs,
     UndeployArgs, UpdateArgs,
@@ -36,6 +39,7 @@ pub use model::{
     ScaleArg, ServeArgs, ShowArgs,
 };
 pub use objects::{CpArgs, LsArgs, MbArgs, ObjectArgs, RbArgs, RmArgs, SyncArgs};
+pub use openapi::OpenapiArgs;
 pub use package::PackageArgs;
 pub use routes::{AddRouteArgs, RoutesAction, RoutesArgs};
 pub use secrets::{SecretsAction, SecretsArgs};
@@ -156,10 +160,16 @@ pub enum Command {
     Keys(KeysArgs),
     /// Print a link by which others get a result, for a while
     Share(ShareArgs),
+    /// Print the OpenAPI document of an API
+    Openapi(OpenapiArgs),
     /// Bound what keys may call: usage plans
     Plans(PlansArgs),
     /// Show what was called with which key, and what it would cost
     Usage(UsageArgs),
+    /// Watch what happens: requests, functions, jobs
+    Top(TopArgs),
+    /// Be told when something is wrong
+    Alerts(AlertsArgs),
     /// Run a function once
     #[command(after_help = "\
 Examples:

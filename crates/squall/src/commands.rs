@@ -2,6 +2,7 @@
 //! objects share.
 
 pub mod access;
+pub mod alerts;
 pub mod buckets;
 pub mod clock;
 pub mod cost;
@@ -21,6 +22,7 @@ pub mod logs;
 pub mod ls;
 pub mod map;
 pub mod model;
+pub mod openapi;
 pub mod package;
 pub mod plans;
 pub mod ps;
@@ -33,6 +35,7 @@ pub mod share;
 pub mod status;
 pub mod store;
 pub mod sync;
+pub mod top;
 pub mod undeploy;
 pub mod up;
 pub mod usage;

@@ -1,6 +1,8 @@
 //! What the commands about a project share: finding project and cloud, building
 //! packages while the cloud is read, doing a plan, and errors in our words.
 
+pub mod callers;
+
 mod folders;
 mod show;
 mod sites;
@@ -97,6 +99,7 @@ pub async fn open_at(project: Project, client: Client, target: Target) -> Result
         client,
         target,
         bucket_names: deploy::site::bucket_names(&project, &names),
+        authorizer_names: deploy::site::authorizer_names(&project),
         names,
     };
     Ok(Opened { project, cloud })

@@ -83,6 +83,12 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Package(args) => client::block_on_threads(commands::package::run(&global, args)),
         Command::Layer(args) => client::block_on_threads(commands::layer::run(&global, args)),
         Command::Plans(args) => client::block_on(commands::plans::run(&global, args)),
+        Command::Openapi(args) => client::block_on(commands::openapi::run(&global, args)),
+        Command::Top(args) => {
+            let colours = std::env::var_os("NO_COLOR").is_none();
+            client::block_on(commands::top::run(&global, args, colours))
+        }
+        Command::Alerts(args) => client::block_on(commands::alerts::run(&global, args)),
         Command::Usage(args) => client::block_on(commands::usage::run(&global, &args)),
         Command::Keys(args) => client::block_on(commands::keys::run(&global, args)),
         Command::Share(args) => client::block_on(commands::share::run(&global, args)),

@@ -3,7 +3,8 @@
 //! collected is written and sent by who composes the server.
 //!
 //! Reading order: [`Watch`] is the handle that all hold. [`Incoming`] and [`About`] travel
-//! with a request and its answer; of them comes a [`line`] of the access log. [`metrics`]
+//! with a request and its answer; of them comes a [`line`] of the access log,
+//! and one in the [`format`] of a stage. [`metrics`]
 //! counts by route and function into a [`table`] of series and [`histogram`]s, told as
 //! [`exposition`] to Prometheus and, as [`history`] has it, as [`top`] to people. [`trace`]
 //! has the headers of traces, [`span`] what is recorded of them, [`otlp`] how it is sent.
@@ -17,6 +18,7 @@ mod watch;
 
 pub mod alerts;
 pub mod exposition;
+pub mod format;
 pub mod histogram;
 pub mod history;
 pub mod line;

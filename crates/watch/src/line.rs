@@ -302,10 +302,10 @@ fn is_before(line: &str, since: Timestamp) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn answered() -> Answered {
+    pub(crate) fn answered() -> Answered {
         Answered {
             time: Timestamp(1_700_000_000_042),
             request_id: "11111111-2222-4333-8444-555555555555".parse().unwrap(),

@@ -77,7 +77,8 @@ impl TraceId {
     )]
     pub fn chance(self) -> f64 {
         let (_, last) = self.0.split_last_chunk().expect("eight of sixteen bytes");
-        (u64::from_be_bytes(*last) >> 8) as f64 / (1_u64 << 56) as f64
+        let bits = u64::from_be_bytes(*last) & ((1 << 56) - 1);
+        bits as f64 / (1_u64 << 56) as f64
     }
 }
 

@@ -161,6 +161,9 @@ pub fn decode(answer: &[u8], items: usize) -> Result<Reply, BadAnswer> {
     decode::reply(answer, items)
 }
 
+/// The error of a guest that cannot give its function items of the kind that is asked for.
+pub const ITEM_KIND: &str = "Squall.ItemKind";
+
 /// Whether an error of a whole chunk says that no chunk of its form can be served, so
 /// that neither a second try nor a smaller chunk would help.
 pub fn is_refusal(error_type: &str) -> bool {

@@ -282,6 +282,11 @@ pub(super) fn not_well(error: &FunctionError) -> Why<ItemError> {
         FunctionErrorKind::OutOfMemory => died(Death::OutOfMemory),
         FunctionErrorKind::TimedOut => died(Death::TimedOut),
         FunctionErrorKind::ResponseTooLarge => died(Death::ResponseTooLarge),
+        FunctionErrorKind::Raised if shown.error_type == payload::ITEM_KIND => {
+            Why::Broken(Broken::ItemKind {
+                detail: shown.error_message,
+            })
+        }
         FunctionErrorKind::Raised if payload::is_refusal(&shown.error_type) => {
             Why::Broken(Broken::Refused {
                 detail: shown.error_message,

@@ -83,6 +83,9 @@ pub enum Broken {
     NotFound { arn: String },
     #[error("{detail}")]
     Refused { detail: String },
+    /// It cannot have items of the kind that is asked for.
+    #[error("{detail}")]
+    ItemKind { detail: String },
     /// For minutes on end.
     #[error("rate exceeded, again and again")]
     Throttled,

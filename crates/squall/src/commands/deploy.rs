@@ -7,7 +7,7 @@ use deploy::{Action, Plan};
 use serde_json::json;
 
 use crate::args::{DeployArgs, DiffArgs, Global, UpdateArgs};
-use crate::deployment::{self, Folders, Prepared, Shown, steps_json, urls_json};
+use crate::deployment::{self, Folders, Prepared, Shown, callers, steps_json, urls_json};
 use crate::failure::Failure;
 use crate::output;
 
@@ -116,6 +116,13 @@ async fn finish(
         .map(|(key, _)| prepared.site.bucket_name(key))
         .collect();
     let sites = deployment::sites(cloud, &buckets).await;
+    let project = &prepared.site.project;
+    let hosts = callers::hosts(cloud, &known);
+    let docs = callers::docs(
+        cloud,
+        project,
+        url.as_deref().filter(|_| known.api.is_some()),
+    );
     let release = plan.release.or_else(|| prepared.current_release());
     let seconds = began.elapsed().as_secs_f64();
     if global.json {
@@ -128,6 +135,8 @@ async fn finish(
             "url": url,
             "urls": urls,
             "sites": sites,
+            "hosts": hosts,
+            "docs": docs,
             "assumed": prepared.site.project.assumed,
             "seconds": seconds,
         });
@@ -148,8 +157,17 @@ async fn finish(
     if known.api.is_some() {
         output::line(url.as_deref().unwrap_or_default())?;
     }
-    for (name, url) in urls.iter().chain(&sites) {
+    for (name, url) in hosts.iter().chain(&urls).chain(&sites) {
         output::line(&format!("{name}  {url}"))?;
+    }
+    if let Some(docs) = &docs {
+        output::note(&format!("to see and try: {docs}"));
+    }
+    if known.api.is_some() {
+        let url = url.as_deref().unwrap_or_default().trim_end_matches('/');
+        for sentence in callers::words(cloud, project, &known, url) {
+            output::note(&sentence);
+        }
     }
     if known.api.is_none() && urls.is_empty() {
         // They have no address: so they are called by their names.

@@ -278,7 +278,7 @@ pub fn not_whole(without: u64, job: &JobId) -> Failure {
 pub fn broken(broken: &Broken, function: &str) -> Failure {
     let kind = match broken {
         Broken::Init(_) => Kind::Function,
-        Broken::NotFound { .. } | Broken::Refused { .. } => Kind::Mistake,
+        Broken::NotFound { .. } | Broken::Refused { .. } | Broken::ItemKind { .. } => Kind::Mistake,
         Broken::Throttled | Broken::Unreachable { .. } => Kind::Refused,
     };
     let failure = Failure::new(kind, anyhow!("{broken}"));
@@ -286,7 +286,7 @@ pub fn broken(broken: &Broken, function: &str) -> Failure {
         Broken::Init(_) => failure.hint(format!("squall logs {function} shows its log")),
         Broken::NotFound { .. } => failure.hint("squall functions lists what is there"),
         Broken::Throttled => failure.hint("squall ps shows what is running; try again later"),
-        Broken::Refused { .. } | Broken::Unreachable { .. } => failure,
+        Broken::Refused { .. } | Broken::ItemKind { .. } | Broken::Unreachable { .. } => failure,
     }
 }
 

@@ -117,6 +117,9 @@ async fn answer<S: ModelSource>(
     request: Request<Incoming>,
 ) -> http::Response<Body> {
     let (parts, body) = request.into_parts();
+    if !server::Hosts::default().admit_request(&parts) {
+        return misdirected();
+    }
     let body = Limited::new(body, BODY_BYTES).collect().await;
     let limit = BODY_BYTES as u64;
     let body = body.map_err(|error| {
@@ -125,4 +128,12 @@ async fn answer<S: ModelSource>(
     });
     let body = body.map(http_body_util::Collected::to_bytes);
     service.answer(&parts, body).await
+}
+
+/// The page of another site had its own name lead here.
+fn misdirected() -> http::Response<Body> {
+    let text = "this host is not a name of this machine; ask 127.0.0.1 or localhost\n";
+    let mut response = http::Response::new(aws_wire::body::full(text));
+    *response.status_mut() = http::StatusCode::MISDIRECTED_REQUEST;
+    response
 }
