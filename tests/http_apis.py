@@ -58,6 +58,22 @@ class Api:
     def route(self, key, integration) -> str:
         return self.client.create_route(ApiId=self.id, RouteKey=key, Target=f"integrations/{integration}")["RouteId"]
 
+    def own(self, subtype, **parameters) -> str:
+        """An integration of Squall's own: Redirect, Site, Route, ..."""
+        made = self.client.create_integration(
+            ApiId=self.id,
+            IntegrationType="AWS_PROXY",
+            IntegrationSubtype=f"Squall-{subtype}",
+            PayloadFormatVersion="1.0",
+            RequestParameters=parameters,
+        )
+        return made["IntegrationId"]
+
+    def handled(self, target, key, **handling) -> str:
+        """A route to a function, with what is said of its handling: `cache_seconds="5"`."""
+        named = {f"squall:{name.replace('_', '-')}": value for name, value in handling.items()}
+        return self.route(key, self.integrate(target, RequestParameters=named))
+
     def map(self, function, *keys, **options):
         """Routes to a map; a route's jobs are below it."""
         integration = self.client.create_integration(

@@ -80,6 +80,10 @@ def apis(cloud):
     return [api["Name"] for api in cloud.client("apigatewayv2").get_apis().get("Items", ())]
 
 
+def hosts(cloud):
+    return [domain["DomainName"] for domain in cloud.client("apigatewayv2").get_domain_names().get("Items", ())]
+
+
 def schedules(cloud):
     client = cloud.client("scheduler")
     groups = [f"group {group['Name']}" for group in pages(client, "list_schedule_groups", "ScheduleGroups")]
@@ -101,6 +105,7 @@ KINDS = {
     "log groups": log_groups,
     "buckets": buckets,
     "apis": apis,
+    "hosts": hosts,
     "schedules": schedules,
     "rules": rules,
     "parameters": parameters,

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from harness import unique
-from http_apis import ECHO, apis, echo, gateway  # noqa: F401 (fixtures)
+from http_apis import apis, echo, gateway  # noqa: F401 (fixtures)
 
 
 @pytest.fixture
@@ -115,14 +115,7 @@ def test_an_api_may_be_reached_by_its_name_alone(engine, apis, gateway, echo, do
 
 def test_redirects_stay_under_the_name(engine, apis, domains):
     api = apis()
-    target = api.client.create_integration(
-        ApiId=api.id,
-        IntegrationType="AWS_PROXY",
-        IntegrationSubtype="Squall-Redirect",
-        PayloadFormatVersion="1.0",
-        RequestParameters={"location": "/new"},
-    )["IntegrationId"]
-    api.route("GET /old", target)
+    api.route("GET /old", api.own("Redirect", location="/new"))
     name = domains(root=(api, "$default"), v1=(api, "$default"))
     assert ask(engine, name, "/old").headers["location"] == "/new"
     assert ask(engine, name, "/v1/old").headers["location"] == "/v1/new"

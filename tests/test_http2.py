@@ -66,7 +66,7 @@ def signed(engine, service, method, url, body=b"", **headers):
 
 
 def test_functions_see_requests_of_http_2_as_others(url, two):
-    answer = two.post(f"{url}/a/b?x=1", content=b"hello", headers=[("cookie", "k=v"), ("cookie", "l=w"), ("x-a", "b")])
+    answer = two.post(f"{url}/a/b?x=1", content=b"hello", headers=[("content-type", "text/plain"), ("cookie", "k=v"), ("cookie", "l=w"), ("x-a", "b")])
     assert answer.http_version == "HTTP/2"
     assert (answer.status_code, answer.headers["x-made-by"]) == (200, "lambda")
     assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
@@ -76,7 +76,7 @@ def test_functions_see_requests_of_http_2_as_others(url, two):
     assert seen["cookies"] == ["k=v", "l=w"]
     assert seen["headers"]["x-a"] == "b"
     assert not any(name.startswith(":") for name in seen["headers"])
-    plain = httpx.post(f"{url}/a/b?x=1", content=b"hello").json()
+    plain = httpx.post(f"{url}/a/b?x=1").json()
     assert seen["headers"]["host"] == plain["headers"]["host"]
     assert seen["requestContext"]["http"]["method"] == "POST"
     assert two.get(f"{url}/fail").status_code == 502
@@ -114,29 +114,28 @@ def test_many_requests_share_a_connection(engine, url, two):
     assert answers == [f"/{n}" for n in range(64)]
 
 
+@curl_of_2
 def test_a_stop_lets_requests_of_http_2_end(tmp_path):
     engine = harness.Engine(tmp_path / "data").start()
     try:
         client = engine.client("lambda")
-        source = "import time\n\ndef handler(event, context):\n    open('/tmp/here', 'w')\n    time.sleep(1)\n    return 'done'\n"
         with harness.Gate() as gate:
             client.create_function(
                 FunctionName="f", Role=ROLE, Runtime="python3.11", Handler="app.handler",
                 Code={"ZipFile": zip_of(gate.source)},
             )
-            del source
             target = f"{engine.api}/2015-03-31/functions/f/invocations"
             body = json.dumps(gate.event()).encode()
-            with httpx.Client(http1=False, http2=True, timeout=DEADLINE) as two:
-                with ThreadPoolExecutor(2) as pool:
-                    headers = signed(engine, "lambda", "POST", target, body)
-                    asked = pool.submit(two.post, target, content=body, headers=headers)
-                    gate.wait_for(1)
-                    stopped = pool.submit(engine.stop)
-                    harness.eventually(lambda: not listens(engine.gateway), "the end has begun")
-                    gate.open()
-                    assert asked.result().json() == "through"
-                    assert stopped.result() == 0
+            headers = signed(engine, "lambda", "POST", target, body)
+            told = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
+            with ThreadPoolExecutor(2) as pool:
+                asked = pool.submit(curl, "--http2-prior-knowledge", *told, "--data-binary", "@-", target, stdin=body)
+                gate.wait_for(1)
+                stopped = pool.submit(engine.stop)
+                harness.eventually(lambda: not listens(engine.gateway), "the end has begun")
+                gate.open()
+                assert json.loads(asked.result()) == "through"
+                assert stopped.result() == 0
     finally:
         if engine.alive():
             engine.kill()
@@ -182,7 +181,7 @@ def test_curl_that_expects_a_word_before_it_sends(url, version):
 
 def test_the_word_comes_when_the_body_is_wanted(engine, url):
     path = url.removeprefix(engine.gateway)
-    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\nexpect: 100-Continue\r\ncontent-length: 5\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\nexpect: 100-Continue\r\ncontent-length: 5\r\n\r\n"
     with Raw(engine.gateway) as raw:
         raw.send(head.encode())
         assert raw.answer().status == 100
@@ -200,7 +199,7 @@ def test_a_connection_serves_many_requests_of_all_kinds(engine, url):
             raw.send(f"GET {path}/{n} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
             assert json.loads(raw.answer().body)["rawPath"] == f"/{n}"
         body = b"3\r\nabc\r\n2\r\nde\r\n0\r\nx-checksum: 1\r\n\r\n"
-        raw.send(f"POST {path} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n".encode() + body)
+        raw.send(f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n".encode() + body)
         seen = json.loads(raw.answer().body)
         assert seen["body"] == "abcde", "trailers are no part of it"
         assert "x-checksum" not in seen["headers"]
@@ -225,7 +224,7 @@ def test_http_1_0_stays_open_only_if_asked(engine, url):
 def test_an_idle_connection_is_taken_up_again(engine, url):
     """It gives up its buffers after a while; nothing of the next request may be lost."""
     path = url.removeprefix(engine.gateway)
-    request = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\n\r\nabc".encode()
+    request = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: 3\r\n\r\nabc".encode()
     with Raw(engine.gateway) as raw:
         for cut in (0, 1, 10, len(request)):
             raw.send(request[:cut])
@@ -241,12 +240,14 @@ def test_an_idle_connection_is_taken_up_again(engine, url):
                 assert json.loads(raw.answer().body)["body"] == "abc"
 
 
-def test_a_client_that_has_said_all_still_gets_its_answer(engine, url):
+def test_a_client_that_closes_its_side_has_left(engine, url):
+    """Whether it still listens cannot be known; what ran for it is ended."""
     path = url.removeprefix(engine.gateway)
     with Raw(engine.gateway) as raw:
-        raw.send(f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\n\r\nabc".encode())
+        raw.send(f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
         raw.socket.shutdown(socket.SHUT_WR)
-        assert json.loads(raw.answer().body)["body"] == "abc"
+        answer = raw.answer()
+        assert answer is None or answer.status == 200
         assert raw.ended()
 
 
@@ -302,7 +303,7 @@ def test_thousands_of_idle_connections_and_one_that_works(engine, url):
         assert httpx.get(url).status_code == 200
         for each in idle[::50]:
             each.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
-            assert each.recv(12) == b"HTTP/1.1 404" or True
+            assert each.recv(9) == b"HTTP/1.1 "
     finally:
         for each in idle:
             each.close()

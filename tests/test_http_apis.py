@@ -113,8 +113,8 @@ def test_what_is_wrong_or_not_built_is_refused(gateway, apis, echo):
     refused(bad, gateway.create_stage, **with_api, StageName="a b")
     refused("NotFoundException", gateway.create_route, ApiId="nobody", RouteKey="GET /")
     refused("NotFoundException", gateway.get_route, **with_api, RouteId="nobody")
-    refused("UnknownOperationException", gateway.get_authorizers, **with_api)
-    refused("UnknownOperationException", gateway.get_domain_names)
+    refused("UnknownOperationException", gateway.get_models, **with_api)
+    refused("UnknownOperationException", gateway.get_vpc_links)
     assert gateway.get_routes(**with_api)["Items"] == []
 
 

@@ -4,6 +4,7 @@ away. Signatures are made by botocore and by requests-aws4auth, not by us."""
 import datetime
 import json
 
+import httpx
 import pytest
 import requests
 from botocore.auth import SigV4Auth, SigV4QueryAuth
@@ -12,7 +13,8 @@ from botocore.credentials import Credentials
 from requests_aws4auth import AWS4Auth
 
 from harness import moved_clock, unique
-from http_apis import ECHO, Api, apis, arn_of, echo, gateway, let_in  # noqa: F401 (fixtures)
+from http_apis import Api, echo, gateway  # noqa: F401 (fixtures)
+from issuers import Key, as_data, key_set
 
 FORBIDDEN = (403, "Forbidden")
 
@@ -146,6 +148,23 @@ def test_requests_aws4auth_signs_as_well(local_names, api, engine):
             assert answer.status_code == 201, (how["url"], answer.text)
 
 
+def test_signatures_over_http_2(api, engine):
+    """There a request without a length may have a body all the same."""
+    with httpx.Client(http1=False, http2=True) as client:
+        for method, body in [("GET", b""), ("POST", b"body"), ("POST", b""), ("DELETE", b"")]:
+            url = f"{api.by_path}/signed/a%20b?x=1"
+            request = AWSRequest(method, url, data=body, headers={"content-type": "text/plain"})
+            SigV4Auth(root(engine), "execute-api", engine.region).add_auth(request)
+            headers = dict(request.prepare().headers)
+            headers.pop("Content-Length", None)
+            answer = client.request(method, url, content=body, headers=headers)
+            assert (answer.http_version, answer.status_code) == ("HTTP/2", 201), answer.text
+            assert answer.json()["requestContext"]["authorizer"]["iam"]["accessKey"] == engine.access_key
+            # The same head, with a body in pieces of which it says nothing.
+            refused = client.request(method, url, content=iter([b"smug", b"gled"]), headers=headers)
+            assert (refused.status_code, refused.json()["message"]) == FORBIDDEN
+
+
 def test_bad_signatures(api, engine):
     url = f"{api.by_path}/signed"
 
@@ -240,7 +259,7 @@ def shared(engine, gateway, echo):
         AuthorizerType="JWT",
         IdentitySource=["$request.header.Authorization"],
         JwtConfiguration={"Issuer": "https://issuer.example", "Audience": ["app"]},
-        AuthorizerUri='data:application/json,{"keys":[]}',
+        AuthorizerUri=as_data(key_set(Key("ed25519"))),
     )["AuthorizerId"]
     for path, target, more in [
         ("/key", shares, {"ApiKeyRequired": True}),
@@ -309,7 +328,7 @@ def test_squall_share(shared, engine):
 
 def test_a_map_takes_signed_tables(engine, gateway, awslambda, functions):
     name = functions.make(
-        "def handler(item, context):\n    return {'total': sum(item['value'])}\n"
+        "def handler(item, context):\n    return {'keys': len(item)}\n"
     )
     api = Api(engine, gateway, unique("api"))
     try:

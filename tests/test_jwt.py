@@ -10,8 +10,8 @@ import jwt
 import pytest
 import requests
 
-from harness import unique
-from http_apis import ECHO, EVERYTHING, apis, echo, gateway  # noqa: F401 (fixtures)
+from harness import eventually, unique
+from http_apis import EVERYTHING, Api, apis, echo, gateway  # noqa: F401 (fixtures)
 from issuers import Issuer, Key, as_data, claims, key_set
 
 ISSUER = "https://issuer.example"
@@ -49,8 +49,6 @@ def protect(api, integration, key="GET /me", keys=None, issuer=ISSUER, scopes=()
 
 @pytest.fixture(scope="module")
 def api(engine, gateway, echo, key):
-    from http_apis import Api
-
     api = Api(engine, gateway, unique("api"), CorsConfiguration=EVERYTHING)
     keys = as_data(key_set(key))
     integration = api.integrate(echo)
@@ -287,8 +285,6 @@ def test_an_issuer_changes_its_keys(apis, echo, key):
 
         def code():
             return call(api, newer.token(claims(issuer.url))).status_code
-
-        from harness import eventually
 
         eventually(lambda: code() == 201, "the new key is found", every=0.5)
         looks = len(issuer.asked)

@@ -9,7 +9,7 @@ import pytest
 import requests
 import zstandard
 
-from http_apis import Api, apis, arn_of, gateway, let_in  # noqa: F401 (fixtures)
+from http_apis import apis, arn_of, gateway, let_in  # noqa: F401 (fixtures)
 
 # Says how often it was asked; with a query it sets the headers that are named there.
 COUNTING = """
@@ -37,11 +37,6 @@ def counting(awslambda, functions):
     return arn_of(awslambda, name)
 
 
-def handled(api, target, key, **handling):
-    named = {f"squall:{name.replace('_', '-')}": value for name, value in handling.items()}
-    return api.route(key, api.integrate(target, RequestParameters=named))
-
-
 def count(answer) -> int:
     assert answer.status_code == 200, answer.text
     return answer.json()["count"]
@@ -49,8 +44,8 @@ def count(answer) -> int:
 
 def test_an_answer_is_kept_for_who_asks_the_same(apis, counting):
     api = apis()
-    handled(api, counting, "GET /a", cache_seconds="300")
-    handled(api, counting, "GET /a/{x}", cache_seconds="300")
+    api.handled(counting, "GET /a", cache_seconds="300")
+    api.handled(counting, "GET /a/{x}", cache_seconds="300")
     first = requests.get(f"{api.by_path}/a")
     assert "age" not in first.headers
     again = requests.get(f"{api.by_path}/a")
@@ -79,7 +74,7 @@ def test_an_answer_is_kept_for_who_asks_the_same(apis, counting):
 
 def test_head_is_answered_from_what_get_left(apis, counting):
     api = apis()
-    handled(api, counting, "GET /a", cache_seconds="300")
+    api.handled(counting, "GET /a", cache_seconds="300")
     got = requests.get(f"{api.by_path}/a")
     head = requests.head(f"{api.by_path}/a")
     assert (head.content, head.headers["content-length"]) == (b"", str(len(got.content)))
@@ -93,13 +88,13 @@ def test_head_is_answered_from_what_get_left(apis, counting):
 )
 def test_a_function_may_say_that_its_answer_is_not_to_be_kept(apis, counting, query):
     api = apis()
-    handled(api, counting, "GET /a", cache_seconds="300")
+    api.handled(counting, "GET /a", cache_seconds="300")
     assert [count(requests.get(f"{api.by_path}/a?{query}")) for _ in range(2)] == [1, 2]
 
 
 def test_errors_and_other_methods_are_not_kept(apis, counting):
     api = apis()
-    handled(api, counting, "ANY /a", cache_seconds="300")
+    api.handled(counting, "ANY /a", cache_seconds="300")
     codes = [requests.get(f"{api.by_path}/a?status=404").json()["count"] for _ in range(2)]
     assert codes == [1, 2]
     assert [count(requests.post(f"{api.by_path}/a")) for _ in range(2)] == [3, 4]
@@ -110,9 +105,9 @@ def test_errors_and_other_methods_are_not_kept(apis, counting):
 
 def test_a_deployment_empties_it(apis, counting):
     api = apis()
-    handled(api, counting, "GET /a", cache_seconds="300")
+    api.handled(counting, "GET /a", cache_seconds="300")
     assert [count(requests.get(f"{api.by_path}/a")) for _ in range(2)] == [1, 1]
-    handled(api, counting, "GET /b")
+    api.handled(counting, "GET /b")
     assert [count(requests.get(f"{api.by_path}/a")) for _ in range(2)] == [2, 2]
 
 
@@ -137,7 +132,7 @@ def test_a_stampede_runs_the_function_once(apis, awslambda, functions, gate):
     name = functions.make(gate.source.replace('event["gate"]', 'int(event["rawPath"][1:])'))
     let_in(awslambda, name)
     api = apis()
-    handled(api, arn_of(awslambda, name), "GET /{gate}", cache_seconds="300")
+    api.handled(arn_of(awslambda, name), "GET /{gate}", cache_seconds="300")
     url = f"{api.by_path}/{gate.port}"
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         first = pool.submit(requests.get, url)
@@ -152,8 +147,8 @@ def test_a_stampede_runs_the_function_once(apis, awslambda, functions, gate):
 
 def test_what_a_client_has_is_not_sent_again(apis, counting):
     api = apis()
-    handled(api, counting, "GET /kept", cache_seconds="300")
-    handled(api, counting, "GET /plain")
+    api.handled(counting, "GET /kept", cache_seconds="300")
+    api.handled(counting, "GET /plain")
     first = requests.get(f"{api.by_path}/kept")
     tag = first.headers["etag"]
     for sent in [tag, f"W/{tag}", f'"other", {tag}', "*"]:
@@ -174,8 +169,8 @@ def raw_get(url, coding):
 
 def test_text_goes_out_smaller_to_who_takes_it(apis, counting):
     api = apis()
-    handled(api, counting, "GET /a")
-    handled(api, counting, "GET /off", compress="false")
+    api.handled(counting, "GET /a")
+    api.handled(counting, "GET /off", compress="false")
     url = f"{api.by_path}/a?size=5000"
     answer, body = raw_get(url, "gzip")
     assert (answer.headers["content-encoding"], answer.headers["content-length"]) == ("gzip", str(len(body)))
@@ -201,7 +196,7 @@ def test_text_goes_out_smaller_to_who_takes_it(apis, counting):
 
 def test_a_kept_answer_is_given_in_each_coding(apis, counting):
     api = apis()
-    handled(api, counting, "GET /a", cache_seconds="300")
+    api.handled(counting, "GET /a", cache_seconds="300")
     url = f"{api.by_path}/a?size=5000"
     plain, body = raw_get(url, "identity")
     tag = plain.headers["etag"]
@@ -215,7 +210,7 @@ def test_a_kept_answer_is_given_in_each_coding(apis, counting):
 
 def test_curl_reads_what_is_compressed(apis, counting):
     api = apis()
-    handled(api, counting, "GET /a")
+    api.handled(counting, "GET /a")
     done = subprocess.run(
         ["curl", "-s", "--compressed", f"{api.by_path}/a?size=3000"], check=True, capture_output=True, timeout=60
     )
@@ -227,14 +222,7 @@ def test_pages_of_a_bucket_are_compressed_and_parts_of_them_are_not(apis, s3, bu
     text = b"line of a page\n" * 1000
     s3.put_object(Bucket=bucket, Key="a.html", Body=text, ContentType="text/html")
     s3.put_object(Bucket=bucket, Key="big.csv", Body=text * 100, ContentType="text/csv")
-    pages = api.client.create_integration(
-        ApiId=api.id,
-        IntegrationType="AWS_PROXY",
-        IntegrationSubtype="Squall-Site",
-        PayloadFormatVersion="1.0",
-        RequestParameters={"bucket": bucket},
-    )["IntegrationId"]
-    api.route("GET /{proxy+}", pages)
+    api.route("GET /{proxy+}", api.own("Site", bucket=bucket))
     answer, body = raw_get(f"{api.by_path}/a.html", "gzip")
     assert (answer.headers["content-encoding"], gzip.decompress(body)) == ("gzip", text)
     assert answer.headers["etag"].startswith('W/"')

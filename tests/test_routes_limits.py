@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from http_apis import ECHO, apis, arn_of, echo, gateway, let_in  # noqa: F401 (fixtures)
+from http_apis import apis, arn_of, echo, gateway, let_in  # noqa: F401 (fixtures)
 
 # A runtime of its own that streams: the head and a first piece, and the rest when it is let go on.
 STREAMING = '''#!/usr/bin/env python3
@@ -47,16 +47,10 @@ while True:
 '''
 
 
-def handled(api, target, key, **handling):
-    """A route with what is said of its handling."""
-    named = {f"squall:{name.replace('_', '-')}": value for name, value in handling.items()}
-    return api.route(key, api.integrate(target, RequestParameters=named))
-
-
 def test_a_route_takes_bodies_of_its_own_size(apis, echo):
     api = apis()
-    handled(api, echo, "POST /small", body_bytes="1000")
-    handled(api, echo, "POST /large")
+    api.handled(echo, "POST /small", body_bytes="1000")
+    api.handled(echo, "POST /large")
     text = {"content-type": "text/plain"}
     assert requests.post(f"{api.by_path}/small", data=b"x" * 1000, headers=text).status_code == 201
     refused = requests.post(f"{api.by_path}/small", data=b"x" * 1001, headers=text)
@@ -70,7 +64,7 @@ def test_a_route_takes_bodies_of_its_own_size(apis, echo):
 
 def test_a_body_that_is_too_large_is_not_waited_for(apis, echo):
     api = apis()
-    handled(api, echo, "POST /small", body_bytes="1000")
+    api.handled(echo, "POST /small", body_bytes="1000")
     parts = urlsplit(f"{api.by_path}/small")
     with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
         head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 1000000\r\n"
@@ -95,7 +89,7 @@ def test_a_route_that_is_full_tells_others_to_come_again(apis, awslambda, functi
     name = functions.make(gate.source.replace('event["gate"]', 'int(event["rawPath"][1:])'))
     let_in(awslambda, name)
     api = apis()
-    handled(api, arn_of(awslambda, name), "GET /{gate}", concurrency="2")
+    api.handled(arn_of(awslambda, name), "GET /{gate}", concurrency="2")
     url = f"{api.by_path}/{gate.port}"
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         inside = [pool.submit(requests.get, url) for _ in range(2)]
@@ -113,8 +107,8 @@ def test_a_route_that_is_full_tells_others_to_come_again(apis, awslambda, functi
 
 def test_a_route_has_a_rate(apis, echo, gateway):
     api = apis()
-    handled(api, echo, "GET /slow")
-    handled(api, echo, "GET /fast")
+    api.handled(echo, "GET /slow")
+    api.handled(echo, "GET /fast")
     limits = {"ThrottlingRateLimit": 0.01, "ThrottlingBurstLimit": 3}
     gateway.update_stage(ApiId=api.id, StageName="$default", RouteSettings={"GET /slow": limits})
     codes = [requests.get(f"{api.by_path}/slow").status_code for _ in range(3)]
@@ -124,7 +118,7 @@ def test_a_route_has_a_rate(apis, echo, gateway):
     assert 1 <= int(over.headers["retry-after"]) <= 100
     assert requests.get(f"{api.by_path}/fast").status_code == 201
     # A deployment does not fill it up again, nor is HEAD another way in.
-    handled(api, echo, "GET /other")
+    api.handled(echo, "GET /other")
     assert requests.get(f"{api.by_path}/slow").status_code == 429
     assert requests.head(f"{api.by_path}/slow").status_code == 429
     # What all routes have, where nothing is said of one.
@@ -136,7 +130,7 @@ def test_a_route_has_a_rate(apis, echo, gateway):
 
 def test_of_many_at_once_a_rate_lets_in_its_burst(apis, echo, gateway):
     api = apis()
-    handled(api, echo, "GET /slow")
+    api.handled(echo, "GET /slow")
     limits = {"ThrottlingRateLimit": 0.01, "ThrottlingBurstLimit": 5}
     gateway.update_stage(ApiId=api.id, StageName="$default", RouteSettings={"GET /slow": limits})
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
@@ -148,7 +142,7 @@ def test_an_answer_goes_out_while_it_is_made(apis, awslambda, functions, gate):
     name = functions.make({"bootstrap": STREAMING}, Runtime="provided.al2023", Handler="any")
     let_in(awslambda, name)
     api = apis()
-    handled(api, arn_of(awslambda, name), "GET /{gate}", stream="true")
+    api.handled(arn_of(awslambda, name), "GET /{gate}", stream="true")
     for coding in ["identity", "gzip"]:
         url = f"{api.by_path}/{gate.port}"
         with requests.get(url, stream=True, headers={"accept-encoding": coding}) as answer:
@@ -167,7 +161,7 @@ def test_a_client_that_hangs_up_leaves_its_place(apis, awslambda, functions, gat
     name = functions.make({"bootstrap": STREAMING}, Runtime="provided.al2023", Handler="any")
     let_in(awslambda, name)
     api = apis()
-    handled(api, arn_of(awslambda, name), "GET /{gate}", stream="true", concurrency="1")
+    api.handled(arn_of(awslambda, name), "GET /{gate}", stream="true", concurrency="1")
     parts = urlsplit(f"{api.by_path}/{gate.port}")
     connection = HTTPConnection(parts.hostname, parts.port, timeout=60)
     connection.request("GET", parts.path)

@@ -1,6 +1,7 @@
 """Routes that lead to another address, to the objects of a bucket, or to another route, and
 what they make of paths that are sent to get somewhere else."""
 
+import json
 import re
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from http_apis import ECHO, apis, arn_of, echo, gateway, let_in  # noqa: F401 (fixtures)
+from http_apis import apis, arn_of, echo, gateway, let_in  # noqa: F401 (fixtures)
 
 PAGES = {
     "web/index.html": (b"<h1>front</h1>", "text/html"),
@@ -18,18 +19,6 @@ PAGES = {
     "web/private/secret.txt": (b"secret below", "text/plain"),
     "secret.txt": (b"secret beside", "text/plain"),
 }
-
-
-def own(api, subtype, **parameters) -> str:
-    """An integration of Squall's own."""
-    made = api.client.create_integration(
-        ApiId=api.id,
-        IntegrationType="AWS_PROXY",
-        IntegrationSubtype=f"Squall-{subtype}",
-        PayloadFormatVersion="1.0",
-        RequestParameters=parameters,
-    )
-    return made["IntegrationId"]
 
 
 def raw(url, method="GET", headers=None):
@@ -54,7 +43,7 @@ def site(apis, s3, bucket):
     api = apis()
     for key, (body, kind) in PAGES.items():
         s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=kind)
-    pages = own(api, "Site", bucket=bucket, prefix="web/", error="404.html")
+    pages = api.own("Site", bucket=bucket, prefix="web/", error="404.html")
     for key in ["ANY /pages", "ANY /pages/", "ANY /pages/{proxy+}"]:
         api.route(key, pages)
     return api
@@ -62,8 +51,8 @@ def site(apis, s3, bucket):
 
 def test_a_redirect_takes_variables_and_query_along(apis):
     api = apis()
-    api.route("ANY /old/{id}", own(api, "Redirect", location="/new/{id}", status="302"))
-    api.route("GET /away/{rest+}", own(api, "Redirect", location="https://other.example/x/{rest}"))
+    api.route("ANY /old/{id}", api.own("Redirect", location="/new/{id}", status="302"))
+    api.route("GET /away/{rest+}", api.own("Redirect", location="https://other.example/x/{rest}"))
 
     def at(path, **more):
         return requests.get(api.by_path + path, allow_redirects=False, **more)
@@ -89,7 +78,7 @@ def test_a_redirect_takes_variables_and_query_along(apis):
 def test_a_redirect_under_a_stage_stays_in_it(apis, gateway):
     api = apis()
     gateway.create_stage(ApiId=api.id, StageName="prod", AutoDeploy=True)
-    api.route("GET /old", own(api, "Redirect", location="/new"))
+    api.route("GET /old", api.own("Redirect", location="/new"))
     answer = requests.get(f"{api.by_path}/prod/old", allow_redirects=False)
     assert answer.headers["location"] == f"/execute-api/{api.id}/prod/new"
 
@@ -161,7 +150,7 @@ def test_what_a_closed_route_keeps_no_spelling_opens(apis, s3, bucket):
     api = apis()
     for key, (body, kind) in PAGES.items():
         s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=kind)
-    pages = own(api, "Site", bucket=bucket, prefix="web/")
+    pages = api.own("Site", bucket=bucket, prefix="web/")
     api.route("GET /{proxy+}", pages)
     api.client.create_route(
         ApiId=api.id, RouteKey="GET /private/{proxy+}", Target=f"integrations/{pages}", ApiKeyRequired=True
@@ -215,7 +204,7 @@ def test_functions_see_odd_paths_as_they_are_and_none_of_them_fails(apis, echo):
             assert answer.status == 404, path
             continue
         assert answer.status == 201, path
-        event = requests.models.complexjson.loads(body)
+        event = json.loads(body)
         assert event["routeKey"] == "GET /a/{proxy+}", path
         assert event["pathParameters"] == {"proxy": seen}, path
 
@@ -223,8 +212,8 @@ def test_functions_see_odd_paths_as_they_are_and_none_of_them_fails(apis, echo):
 def test_a_route_leads_on_to_another(apis, echo):
     api = apis()
     api.route("GET /items/{id}", api.integrate(echo))
-    api.route("GET /things/{name}", own(api, "Route", path="/items/{name}"))
-    api.route("GET /more/{a}", own(api, "Route", path="/things/{a}"))
+    api.route("GET /things/{name}", api.own("Route", path="/items/{name}"))
+    api.route("GET /more/{a}", api.own("Route", path="/things/{a}"))
     for path in ["/things/a%20b", "/more/a%20b"]:
         answer = requests.get(f"{api.by_path}{path}?x=1")
         assert answer.status_code == 201, answer.text
@@ -239,12 +228,12 @@ def test_a_route_leads_on_to_another(apis, echo):
 
 def test_routes_that_lead_in_circles_are_told_so(apis, echo):
     api = apis()
-    api.route("GET /a", own(api, "Route", path="/b"))
-    api.route("GET /b", own(api, "Route", path="/a"))
-    api.route("GET /self", own(api, "Route", path="/self"))
-    api.route("GET /nowhere", own(api, "Route", path="/missing"))
+    api.route("GET /a", api.own("Route", path="/b"))
+    api.route("GET /b", api.own("Route", path="/a"))
+    api.route("GET /self", api.own("Route", path="/self"))
+    api.route("GET /nowhere", api.own("Route", path="/missing"))
     for number in range(6):
-        api.route(f"GET /far{number}", own(api, "Route", path=f"/far{number + 1}"))
+        api.route(f"GET /far{number}", api.own("Route", path=f"/far{number + 1}"))
     api.route("GET /far6", api.integrate(echo))
     for path in ["/a", "/self", "/far0", "/far1"]:
         answer = requests.get(api.by_path + path)
@@ -262,12 +251,12 @@ def test_a_second_way_to_a_route_is_no_easier_one(apis, engine, echo):
     api.client.create_route(
         ApiId=api.id, RouteKey="GET /closed", Target=f"integrations/{integration}", ApiKeyRequired=True
     )
-    api.route("GET /open", own(api, "Route", path="/closed"))
+    api.route("GET /open", api.own("Route", path="/closed"))
     assert requests.get(f"{api.by_path}/open").status_code == 403
     assert requests.get(f"{api.by_path}/open", headers={"x-api-key": key}).status_code == 201
     # The other way round, the key of the first counts.
     api.route("GET /free", integration)
-    to_free = own(api, "Route", path="/free")
+    to_free = api.own("Route", path="/free")
     api.client.create_route(
         ApiId=api.id, RouteKey="GET /guarded", Target=f"integrations/{to_free}", ApiKeyRequired=True
     )
@@ -305,9 +294,6 @@ def test_head_options_and_methods_that_are_not_there(apis, echo):
 
 
 STREAMED = """
-import time
-
-
 def handler(event, context):
     return {"statusCode": 202, "headers": {"x-a": "b", "content-type": "text/plain"}, "body": "whole"}
 """
@@ -317,6 +303,6 @@ def test_a_function_that_does_not_stream_answers_a_streaming_route_as_always(api
     name = functions.make(STREAMED)
     let_in(awslambda, name)
     api = apis()
-    api.route("GET /s", api.integrate(arn_of(awslambda, name), RequestParameters={"squall:stream": "true"}))
+    api.handled(arn_of(awslambda, name), "GET /s", stream="true")
     answer = requests.get(f"{api.by_path}/s")
     assert (answer.status_code, answer.text, answer.headers["x-a"]) == (202, "whole", "b")
