@@ -277,7 +277,7 @@ fn new(members: Members) -> Result<NewPlan, ApiError> {
         }
         stages.push(name);
     }
-    let throttle = members.throttle.map(|throttle| throttle.read());
+    let throttle = members.throttle.map(ThrottleMembers::read);
     let quota = members.quota.map(|quota| {
         let limit = quota.limit;
         let period = quota.period;
@@ -363,9 +363,10 @@ fn of_stage(plan: &mut Plan, op: &str, below: &str, value: &str) -> Option<()> {
         .strip_prefix('/')?
         .replace("~1", "/")
         .replace("~0", "~");
-    let method = match method.starts_with(['/', '$']) {
-        true => method,
-        false => format!("/{method}"),
+    let method = if method.starts_with(['/', '$']) {
+        method
+    } else {
+        format!("/{method}")
     };
     let methods = plan.methods.entry(stage.clone()).or_default();
     match (op, what) {
