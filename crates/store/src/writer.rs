@@ -66,6 +66,7 @@ pub(crate) struct Writer {
     thread: Mutex<Option<JoinHandle<()>>>,
     commits: AtomicU64,
     commit_micros: AtomicU64,
+    jobs: Arc<AtomicU64>,
 }
 
 /// How often was committed, and how long that took in all.
@@ -82,14 +83,17 @@ impl Writer {
         pruner: Pruner,
         ledger: Ledger,
     ) -> std::io::Result<Arc<Self>> {
+        let jobs = Arc::new(AtomicU64::new(0));
         let writer = Arc::new(Self {
             mailbox: Mailbox::new(BATCH),
             room: Semaphore::new(QUEUE),
             thread: Mutex::new(None),
             commits: AtomicU64::new(0),
             commit_micros: AtomicU64::new(0),
+            jobs: Arc::clone(&jobs),
         });
         let desk = Desk {
+            jobs,
             connection,
             durability,
             pruner,
@@ -146,6 +150,12 @@ impl Writer {
         }
     }
 
+    /// Another number after each commit with a job in it, and before anybody is told of
+    /// it: what was read under one number is as it was while that is the number.
+    pub(crate) fn jobs(&self) -> u64 {
+        self.jobs.load(Ordering::Acquire)
+    }
+
     /// Writes what waits, and ends.
     pub(crate) async fn close(&self) {
         self.stop_intake();
@@ -196,6 +206,8 @@ fn run(writer: &Writer, mut desk: Desk) {
 
 /// What the thread works at.
 struct Desk {
+    /// Counts commits with jobs in them.
+    jobs: Arc<AtomicU64>,
     connection: Connection,
     durability: Durability,
     pruner: Pruner,
@@ -229,6 +241,7 @@ impl Desk {
             .iter()
             .any(|write| matches!(write, Write::Documents { .. } | Write::Job(_)));
         self.sync_commits(awaited && self.durability == Durability::Full)?;
+        let has_job = batch.iter().any(|write| matches!(write, Write::Job(_)));
         let transaction = self.connection.transaction()?;
         self.ledger.begin();
         let (mut records, mut newest) = (0, 0);
@@ -254,7 +267,12 @@ impl Desk {
             self.pruner.prune(&transaction, records, newest)?;
         }
         self.ledger.finish(&transaction)?;
-        Ok(transaction.commit()?)
+        let committed = transaction.commit();
+        if has_job {
+            // After a commit that failed nobody knows, so that counts as one.
+            self.jobs.fetch_add(1, Ordering::Release);
+        }
+        Ok(committed?)
     }
 
     /// Takes away the files that the last commit left without an owner.

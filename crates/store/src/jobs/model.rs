@@ -239,7 +239,11 @@ mod tests {
         }
         assert_eq!(JobId::short(1).as_str(), "j-100000");
         let long = JobId::long(u128::MAX);
-        assert_eq!(long.as_str(), "j-zzzzzzzzzzzzzzzzzzzzzzzzz7", "all of its bits");
+        assert_eq!(
+            long.as_str(),
+            "j-zzzzzzzzzzzzzzzzzzzzzzzzz7",
+            "all of its bits"
+        );
         assert_eq!(long.to_string().parse::<JobId>().unwrap(), long);
         for bad in [
             "",

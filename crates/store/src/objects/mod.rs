@@ -113,6 +113,12 @@ impl Objects {
             .await
     }
 
+    /// Another number after each change of buckets and objects, before it is answered:
+    /// what was read under one number is as it was while that is the number.
+    pub fn changes(&self) -> u64 {
+        self.writer.jobs()
+    }
+
     // --- bytes -------------------------------------------------------------
 
     /// Takes in new content; `expected` is its size where it is known.

@@ -69,6 +69,21 @@ async fn a_restart_changes_nothing() {
 }
 
 #[tokio::test]
+async fn the_state_after_each_change_has_another_number() {
+    let fixture = Fixture::new().await;
+    let mut seen = vec![fixture.objects().changes()];
+    fixture.put("a", b"one").await;
+    seen.push(fixture.objects().changes());
+    fixture.put("a", b"two").await;
+    seen.push(fixture.objects().changes());
+    fixture.get("a").await.unwrap();
+    assert_eq!(seen.last(), Some(&fixture.objects().changes()));
+    fixture.delete("a", Versioning::Off).await;
+    seen.push(fixture.objects().changes());
+    assert!(seen.is_sorted_by(|one, next| one < next), "{seen:?}");
+}
+
+#[tokio::test]
 async fn an_upload_becomes_an_object() {
     let fixture = Fixture::new().await;
     let objects = fixture.objects();
