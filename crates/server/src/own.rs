@@ -161,7 +161,7 @@ impl OwnPages {
                 Ok(metrics_page(self.parts.watching.metrics().await))
             }
             (&Method::GET, "/_squall/top") => self.top(request).await,
-            (&Method::GET, "/_squall/alerts") => alerts::list(&self.parts.alerts),
+            (&Method::GET, "/_squall/alerts") => Ok(alerts::list(&self.parts.alerts)),
             (&Method::PUT, "/_squall/alerts") => {
                 alerts::put(&self.parts.alerts, request.body()).await
             }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use account_api::AccountApi;
 use apigateway_api::ApigatewayApi;
-use aws_client::web::Web;
 use aws_wire::sigv4::{Credentials, Verifier};
 use buckets::Buckets;
 use engine::api_keys::ApiKeys;
@@ -32,14 +31,14 @@ use crate::api_port::ApiPort;
 use crate::entrances::{self, Entrances};
 use crate::files::{self, Address};
 use crate::gateway_port::GatewayPort;
-use crate::http::{Connections, Listening};
+use crate::http::{Connections, Hosts, Listening};
 use crate::keys::Keys;
 use crate::opening;
 use crate::own::{self, OwnPages};
 use crate::settings::{Isolation, Settings};
 use crate::start_error::StartError;
 use crate::tls::Tls;
-use crate::watching::{self, MetricsListener, Watching};
+use crate::watching::{self, MetricsListener, StageLogs, Watching};
 
 /// Starts servers.
 #[derive(Debug)]
@@ -77,7 +76,7 @@ impl Server {
         let credentials = files::ensure_credentials(&settings.data)?;
         let entrances = Entrances::open(&settings)?;
         let metrics = MetricsListener::open(&settings)?;
-        let watching = opening::watching(&settings, Web::new()).await?;
+        let watching = opening::watching(&settings, settings.web.clone()).await?;
 
         let (documents, scope) = (store.clone(), settings.scope.clone());
         let iam = opening::stored("roles", move || Iam::open(documents, scope)).await?;
@@ -175,19 +174,7 @@ impl Running {
             scope: settings.scope.clone(),
         });
         let alerts = Arc::new(self.alerts().await?);
-        let parts = own::Parts {
-            engine: self.engine.clone(),
-            rules: self.rules.clone(),
-            buckets: self.buckets.clone(),
-            store: self.store.clone(),
-            routes: self.routes.clone(),
-            keys: self.keys.clone(),
-            usage: self.usage.clone(),
-            watching: self.watching.clone(),
-            jobs: self.jobs.clone(),
-            alerts: alerts.clone(),
-            end: self.connections.end(),
-        };
+        let parts = self.own_parts(alerts.clone());
         let endpoints = opening::endpoints(&self.address);
         let models = EngineModels::new(self.buckets.clone());
         let api_port = Arc::new(ApiPort {
@@ -213,6 +200,24 @@ impl Running {
             own: OwnPages::new(parts, settings, &self.address, &self.isolation)
                 .with_metrics(self.metrics.as_ref().map(MetricsListener::url)),
         });
+        let gateway_port = self.gateway_port(verifier, models);
+        let hosts = entrances::hosts(settings, &self.apis);
+        let ports = (api_port.clone(), Arc::new(gateway_port));
+        entrances.serve(&self.connections, settings, &self.apis, tls, ports);
+        serve_inside(&self.connections, &self.engine, api_port);
+        self.begin_watching(hosts);
+        self.connections.run(alerts.run());
+        run_by_the_clock(&self.connections, &self.rules, &self.buckets);
+        fold_usage(&self.connections, &self.usage);
+        let going_on = self.jobs.start().await;
+        going_on.map_err(|source| StartError::Stored {
+            what: "jobs",
+            source,
+        })
+    }
+
+    /// All that the gateway serves.
+    fn gateway_port(&self, verifier: Arc<Verifier>, models: EngineModels) -> GatewayPort {
         let buckets = self.buckets.clone();
         let (map, jobs) = (self.map.clone(), self.jobs.clone());
         let routes = MapRoutes::new(self.routes.clone(), map, jobs, models.clone());
@@ -225,41 +230,53 @@ impl Running {
                 keys: self.keys.clone(),
                 usage: self.usage.clone(),
                 verifier: verifier.clone(),
-                web: settings.web.clone(),
+                web: self.settings.web.clone(),
             },
             map,
             jobs,
             models,
         );
-        let gateway_port = GatewayPort::new(
+        GatewayPort::new(
             &self.engine,
             buckets,
             apis,
             routes,
             verifier,
-            settings,
+            &self.settings,
             self.watching.clone(),
-        );
-        let hosts = entrances::hosts(settings, &self.apis);
-        let ports = (api_port.clone(), Arc::new(gateway_port));
-        entrances.serve(&self.connections, settings, &self.apis, tls, ports);
-        serve_inside(&self.connections, &self.engine, api_port);
-        self.watching.begin(watching::Sources {
+        )
+    }
+
+    /// Lets who listens to what happens know all that there is.
+    fn begin_watching(&self, hosts: Hosts) {
+        let account = self.settings.scope.account.clone();
+        let stage_logs = StageLogs::new(self.apis.clone(), self.store.clone(), account);
+        let sources = watching::Sources {
             engine: self.engine.clone(),
             jobs: self.jobs.clone(),
             connections: self.connections.clone(),
-        });
+        };
+        self.watching.begin(sources, stage_logs);
         if let Some(metrics) = &self.metrics {
             metrics.serve(&self.watching, hosts);
         }
-        self.connections.run(alerts.run());
-        run_by_the_clock(&self.connections, &self.rules, &self.buckets);
-        fold_usage(&self.connections, &self.usage);
-        let going_on = self.jobs.start().await;
-        going_on.map_err(|source| StartError::Stored {
-            what: "jobs",
-            source,
-        })
+    }
+
+    /// What the pages of its own are about.
+    fn own_parts(&self, alerts: Arc<Alerts>) -> own::Parts {
+        own::Parts {
+            engine: self.engine.clone(),
+            rules: self.rules.clone(),
+            buckets: self.buckets.clone(),
+            store: self.store.clone(),
+            routes: self.routes.clone(),
+            keys: self.keys.clone(),
+            usage: self.usage.clone(),
+            watching: self.watching.clone(),
+            jobs: self.jobs.clone(),
+            alerts,
+            end: self.connections.end(),
+        }
     }
 
     async fn alerts(&self) -> Result<Alerts, StartError> {
@@ -361,7 +378,7 @@ fn serve_inside(connections: &Connections, engine: &Engine, port: Arc<ApiPort>) 
                 .and_then(|()| TcpListener::from_std(listener));
             match listener {
                 Ok(listener) => {
-                    inner.serve_until(&closed, listener, Listening::default(), port.clone())
+                    inner.serve_until(&closed, listener, Listening::default(), port.clone());
                 }
                 Err(error) => tracing::warn!(%error, "cannot serve a function's own network"),
             }

@@ -189,52 +189,8 @@ fn check(config: &Config) -> Result<(), SettingsError> {
     if config.api == config.gateway && config.api.port() != 0 {
         return refuse("gateway", "API and gateway cannot share an address");
     }
-    for (setting, address) in [
-        ("gateway_tls", config.gateway_tls),
-        ("api_tls", config.api_tls),
-    ] {
-        let others = [Some(config.api), Some(config.gateway)];
-        if address.is_some_and(|address| address.port() != 0 && others.contains(&Some(address))) {
-            return refuse(setting, "an address is for TLS or for what is in the clear");
-        }
-    }
-    if config
-        .gateway_tls
-        .is_some_and(|address| address.port() != 0)
-        && config.gateway_tls == config.api_tls
-    {
-        return refuse("api_tls", "API and gateway cannot share an address");
-    }
-    if config.tls_certificate.as_os_str().is_empty() && !config.tls_key.as_os_str().is_empty() {
-        return refuse("tls_key", "a key without tls_certificate");
-    }
-    for given in &config.hosts {
-        if let Err(problem) = crate::http::check_given(given) {
-            return refuse("hosts", &problem);
-        }
-    }
-    for given in &config.tls_hosts {
-        if given == "*" || crate::http::check_given(given).is_err() {
-            return refuse(
-                "tls_hosts",
-                &format!("{given:?} is not a name or an address"),
-            );
-        }
-    }
-    if config.access_log_files == 0 || config.access_log_file_mb == 0 {
-        return refuse(
-            "access_log_files",
-            "one file of 1 MB is the least; access_log = \"off\" keeps none",
-        );
-    }
-    if !(0.0..=1.0).contains(&config.trace_sample) {
-        return refuse("trace_sample", "it is a part, from 0 to 1");
-    }
-    if !config.otlp_endpoint.is_empty()
-        && let Err(error) = aws_client::web::check(&config.otlp_endpoint)
-    {
-        return refuse("otlp_endpoint", &error.to_string());
-    }
+    check_names(config)?;
+    check_watching(config)?;
     if config.max_connections == 0 {
         return refuse("max_connections", "at least one connection is needed");
     }
@@ -293,6 +249,74 @@ fn check(config: &Config) -> Result<(), SettingsError> {
     }
     if limits.account_concurrency == 0 {
         return refuse("limits.account_concurrency", "nothing could run");
+    }
+    Ok(())
+}
+
+/// Where the ports listen over TLS, and under which names.
+fn check_names(config: &Config) -> Result<(), SettingsError> {
+    let refuse = |setting, problem: &str| {
+        Err(SettingsError::Refused {
+            setting,
+            problem: problem.to_owned(),
+        })
+    };
+    for (setting, address) in [
+        ("gateway_tls", config.gateway_tls),
+        ("api_tls", config.api_tls),
+    ] {
+        let others = [Some(config.api), Some(config.gateway)];
+        if address.is_some_and(|address| address.port() != 0 && others.contains(&Some(address))) {
+            return refuse(setting, "an address is for TLS or for what is in the clear");
+        }
+    }
+    if config
+        .gateway_tls
+        .is_some_and(|address| address.port() != 0)
+        && config.gateway_tls == config.api_tls
+    {
+        return refuse("api_tls", "API and gateway cannot share an address");
+    }
+    if config.tls_certificate.as_os_str().is_empty() && !config.tls_key.as_os_str().is_empty() {
+        return refuse("tls_key", "a key without tls_certificate");
+    }
+    for given in &config.hosts {
+        if let Err(problem) = crate::http::check_given(given) {
+            return refuse("hosts", &problem);
+        }
+    }
+    for given in &config.tls_hosts {
+        if given == "*" || crate::http::check_given(given).is_err() {
+            return refuse(
+                "tls_hosts",
+                &format!("{given:?} is not a name or an address"),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What is told of requests, and to whom.
+fn check_watching(config: &Config) -> Result<(), SettingsError> {
+    let refuse = |setting, problem: &str| {
+        Err(SettingsError::Refused {
+            setting,
+            problem: problem.to_owned(),
+        })
+    };
+    if config.access_log_files == 0 || config.access_log_file_mb == 0 {
+        return refuse(
+            "access_log_files",
+            "one file of 1 MB is the least; access_log = \"off\" keeps none",
+        );
+    }
+    if !(0.0..=1.0).contains(&config.trace_sample) {
+        return refuse("trace_sample", "it is a part, from 0 to 1");
+    }
+    if !config.otlp_endpoint.is_empty()
+        && let Err(error) = aws_client::web::check(&config.otlp_endpoint)
+    {
+        return refuse("otlp_endpoint", &error.to_string());
     }
     Ok(())
 }

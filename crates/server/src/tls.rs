@@ -87,7 +87,7 @@ impl fmt::Debug for Tls {
 #[derive(Debug)]
 enum Certificates {
     Given { source: Source, now: RwLock<Given> },
-    Own(Authority),
+    Own(Box<Authority>),
 }
 
 impl Tls {
@@ -105,7 +105,7 @@ impl Tls {
         addresses: Vec<IpAddr>,
     ) -> Result<Self, TlsError> {
         let authority = Authority::open(data, hosts, names, addresses)?;
-        Self::new(Certificates::Own(authority))
+        Self::new(Certificates::Own(Box::new(authority)))
     }
 
     fn new(certificates: Certificates) -> Result<Self, TlsError> {

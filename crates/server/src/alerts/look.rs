@@ -59,6 +59,7 @@ impl Alerts {
         if let Some(tell) = tell {
             tracing::info!(alert = alert.name, ?tell, value, "an alert");
             let kept = self.change(&alert.name, &alert.id, |alert| {
+                // Of one that is over it is told since when it was not.
                 if tell != Tell::Over {
                     alert.phase = next;
                 }

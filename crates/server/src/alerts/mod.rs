@@ -103,7 +103,7 @@ impl Alerts {
                 Ok(alert) => drop(entries.insert(name, Entry::new(alert))),
                 // One that a later version wrote must not keep the engine down.
                 Err(error) => {
-                    tracing::error!(%error, name, "skipped an alert that is not readable")
+                    tracing::error!(%error, name, "skipped an alert that is not readable");
                 }
             }
         }

@@ -130,7 +130,8 @@ fn take_host(head: &mut Parts) -> Result<(), Wrong> {
         return Err(Wrong::Head("there is no host"));
     }
     let path = head.uri.path();
-    if !path.starts_with('/') && !(path == "*" && head.method == Method::OPTIONS) {
+    let is_of_all = path == "*" && head.method == Method::OPTIONS;
+    if !path.starts_with('/') && !is_of_all {
         return Err(Wrong::Head("the path does not begin with /"));
     }
     Ok(())

@@ -2,16 +2,17 @@
 
 use std::error::Error;
 
+use aws_wire::Body;
 use aws_wire::form::Form;
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Response, StatusCode};
 use serde_json::json;
 
 use super::{Page, Refused, answer};
 use crate::alerts::{AlertError, Alerts};
 
-pub(super) fn list(alerts: &Alerts) -> Page {
-    Ok(answer(&json!({ "alerts": alerts.list() })))
+pub(super) fn list(alerts: &Alerts) -> Response<Body> {
+    answer(&json!({ "alerts": alerts.list() }))
 }
 
 /// Makes an alert, or puts it in the place of the one of its name.

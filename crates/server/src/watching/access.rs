@@ -3,7 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use watch::line::Wanted;
 use watch::{Line, Lines, Watch};
 
 use super::files::{self, Files, Found, Mark};
+use super::stage_logs::{StageLines, StageLogs};
 use crate::requests::Requests;
 
 /// How long lines are collected before they are written together.
@@ -35,6 +36,8 @@ pub(crate) struct AccessLog {
 #[derive(Debug, Default)]
 struct Shared {
     closing: AtomicBool,
+    /// Set once there are stages.
+    stages: OnceLock<StageLogs>,
     /// Who waits until all that was told so far is written.
     asked: Mutex<Vec<oneshot::Sender<()>>>,
     written: AtomicU64,
@@ -70,6 +73,12 @@ impl AccessLog {
 
     pub fn requests(&self) -> &Requests {
         &self.requests
+    }
+
+    /// From now on lines go to the log groups of stages as well.
+    pub fn write_for_stages(&self, stages: StageLogs) {
+        // Set twice it would be the same.
+        let _ = self.shared.stages.set(stages);
     }
 
     /// Returns when all that was told so far is written.
@@ -169,12 +178,18 @@ impl Writer {
 
     fn write(&mut self, lines: &Lines, batch: &mut Vec<Line>, buffer: &mut Vec<u8>) {
         let mut count = 0;
+        let shared = self.shared.clone();
+        let stages = shared.stages.get();
+        let mut of_stages = StageLines::default();
         for line in batch.drain(..) {
             if self.files.is_some() {
                 line.write(buffer);
                 count += 1;
             }
             if let Line::Request(answered) = line {
+                if let Some(stages) = stages {
+                    stages.add(&mut of_stages, &answered);
+                }
                 self.requests.add(*answered);
             }
             if buffer.len() >= WRITTEN {
@@ -184,6 +199,9 @@ impl Writer {
         }
         if !buffer.is_empty() {
             self.append(lines, buffer, count);
+        }
+        if let Some(stages) = stages {
+            stages.write(of_stages);
         }
         // One burst must not keep its memory for ever.
         batch.shrink_to(1024);

@@ -7,6 +7,7 @@ mod files;
 mod page;
 mod port;
 mod process;
+mod stage_logs;
 mod telling;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use crate::settings::{Settings, Switch};
 pub(crate) use access::AccessLog;
 pub(crate) use files::Mark;
 pub(crate) use port::{MetricsListener, page as metrics_page};
+pub(crate) use stage_logs::StageLogs;
 pub(crate) use telling::Telling;
 
 use export::Exporter;
@@ -78,8 +80,9 @@ impl Watching {
     }
 
     /// Begins, now that there is something to watch.
-    pub fn begin(self: &Arc<Self>, sources: Sources) {
+    pub fn begin(self: &Arc<Self>, sources: Sources, stage_logs: StageLogs) {
         let connections = sources.connections.clone();
+        self.access.write_for_stages(stage_logs);
         // Set twice it would be the same.
         let _ = self.sources.set(sources);
         let this = self.clone();

@@ -77,10 +77,10 @@ fn tell_queues(sources: &Sources, page: &mut Exposition) {
         "For how long the one that waits longest has been due",
         events.oldest_seconds.unwrap_or(0.0),
     );
-    let (running, waiting) = sources.jobs.counts();
+    let (running, under_way) = sources.jobs.counts();
     page.gauge("squall_map_jobs", "Jobs of maps that nobody waits for");
     page.sample(&[("state", "running")], running);
-    page.sample(&[("state", "waiting")], waiting);
+    page.sample(&[("state", "waiting")], under_way - running);
 }
 
 async fn tell_store(watching: &Watching, sources: &Sources, page: &mut Exposition) {
