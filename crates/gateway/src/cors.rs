@@ -53,8 +53,9 @@ pub(crate) fn decorate(cors: &Cors, parts: &Parts, headers: &mut HeaderMap) {
         return;
     }
     let exposed = cors.expose_headers.as_deref().unwrap_or_default();
-    let value = if exposed.iter().any(|name| name == "*") {
-        // A star means nothing to pages that sent credentials; names do.
+    let may_send_credentials = headers.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS);
+    let value = if may_send_credentials && exposed.iter().any(|name| name == "*") {
+        // A star means nothing to browsers that send credentials; names do.
         let names: Vec<String> = headers.keys().map(ToString::to_string).collect();
         joined(&names)
     } else {
@@ -312,10 +313,18 @@ mod tests {
     #[test]
     fn a_star_for_headers_exposes_those_that_are_there() {
         let cors = Cors {
-            allow_origins: Some(list(&["*"])),
+            allow_origins: Some(list(&["*", "http://x"])),
             expose_headers: Some(list(&["*"])),
+            allow_credentials: Some(true),
             ..Cors::default()
         };
+        let mut headers = HeaderMap::new();
+        decorate(
+            &cors,
+            &parts("GET", &[("origin", "http://y")]),
+            &mut headers,
+        );
+        assert_eq!(headers[ACCESS_CONTROL_EXPOSE_HEADERS], "*");
         let mut headers = HeaderMap::new();
         headers.insert("x-one", HeaderValue::from_static("1"));
         headers.append(VARY, HeaderValue::from_static("Accept, origin"));

@@ -4,13 +4,18 @@
 //! by part, so that no coded slash, dot or backslash leads past a route that asks who is
 //! there to an object that lies behind it.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use aws_wire::{Body, body};
 use buckets::{Bucket, BucketError, Buckets, GetObject};
 use engine::http_apis::SiteTarget;
 use http::header::{ALLOW, CONTENT_TYPE, LOCATION};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
+use parking_lot::RwLock;
 use percent_encoding::percent_decode_str;
+use store::BucketId;
 use types::ObjectKey;
 
 use super::fill::{segments, variable};
@@ -21,6 +26,43 @@ use crate::site::object;
 const METHODS: &str = "GET, HEAD, OPTIONS";
 /// Longer than any key; what begins a path counts not for it.
 const LONGEST: usize = 8 * 1024;
+
+/// Pages that are held, and how large each may be: as large as what lies in the database
+/// and needs no file.
+const MOST_PAGES: usize = 1_000;
+const LARGEST_PAGE: u64 = 32 << 10;
+
+/// Small pages as they were read last. They are given again while no object of the engine
+/// has changed since: to look them up in the database takes longer than all else.
+#[derive(Debug, Default)]
+pub(super) struct Pages(RwLock<HashMap<(BucketId, ObjectKey), Page>>);
+
+#[derive(Debug)]
+struct Page {
+    object: Arc<GetObject>,
+    /// The number of changes when it was read.
+    changes: u64,
+}
+
+impl Pages {
+    fn get(&self, place: &(BucketId, ObjectKey), changes: u64) -> Option<Arc<GetObject>> {
+        let pages = self.0.read();
+        let page = pages.get(place).filter(|page| page.changes == changes)?;
+        Some(Arc::clone(&page.object))
+    }
+
+    fn put(&self, place: (BucketId, ObjectKey), object: &Arc<GetObject>, changes: u64) {
+        if object.object.size > LARGEST_PAGE {
+            return;
+        }
+        let mut pages = self.0.write();
+        if pages.len() >= MOST_PAGES && !pages.contains_key(&place) {
+            pages.clear();
+        }
+        let object = Arc::clone(object);
+        pages.insert(place, Page { object, changes });
+    }
+}
 
 /// What is asked of a site.
 #[derive(Clone, Copy)]
@@ -36,6 +78,7 @@ pub(super) struct Asked<'a> {
 
 pub(super) async fn answer(
     buckets: &Buckets,
+    pages: &Pages,
     target: &SiteTarget,
     asked: &Asked<'_>,
 ) -> Result<Response<Body>, ApiRefusal> {
@@ -54,6 +97,7 @@ pub(super) async fn answer(
     })?;
     let site = Site {
         buckets,
+        pages,
         bucket: &bucket,
         target,
     };
@@ -62,6 +106,7 @@ pub(super) async fn answer(
 
 struct Site<'a> {
     buckets: &'a Buckets,
+    pages: &'a Pages,
     bucket: &'a Bucket,
     target: &'a SiteTarget,
 }
@@ -99,13 +144,23 @@ impl Site<'_> {
         Ok(object::answer(self.buckets, parts, &object, 404))
     }
 
-    async fn find(&self, name: &str) -> Result<Option<GetObject>, ApiRefusal> {
+    async fn find(&self, name: &str) -> Result<Option<Arc<GetObject>>, ApiRefusal> {
         let key = format!("{}{name}", self.target.prefix);
         let Ok(key) = key.parse::<ObjectKey>() else {
             return Ok(None);
         };
-        match self.buckets.get(self.bucket, &key, None).await {
-            Ok(object) => Ok(Some(object)),
+        // Asked before it is read, so that no change in between is missed.
+        let changes = self.buckets.changes();
+        let place = (self.bucket.id, key);
+        if let Some(object) = self.pages.get(&place, changes) {
+            return Ok(Some(object));
+        }
+        match self.buckets.get(self.bucket, &place.1, None).await {
+            Ok(object) => {
+                let object = Arc::new(object);
+                self.pages.put(place, &object, changes);
+                Ok(Some(object))
+            }
             Err(BucketError::NoSuchKey { .. } | BucketError::Deleted { .. }) => Ok(None),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;

@@ -46,6 +46,7 @@ use crate::target::Target;
 
 use address::Located;
 use door::{Door, Visit};
+use folder::Pages;
 use kept::{Answers, Turn};
 use limits::Inside;
 use look::Look;
@@ -65,6 +66,7 @@ pub struct HttpApiGateway {
     door: Door,
     stages: Arc<Stages>,
     answers: Answers,
+    pages: Arc<Pages>,
     map: EngineMap,
     jobs: EngineJobs,
     models: EngineModels,
@@ -129,6 +131,7 @@ impl HttpApiGateway {
             door: Door::new(keepers),
             stages: Arc::default(),
             answers: Answers::default(),
+            pages: Arc::default(),
             map,
             jobs,
             models,
@@ -256,7 +259,7 @@ impl HttpApiGateway {
                     below: &request.below,
                     has_slash: &|| request.has_slash(parts),
                 };
-                folder::answer(self.models.buckets(), target, &asked).await
+                folder::answer(self.models.buckets(), &self.pages, target, &asked).await
             }
             // It would have been followed, or is read as it comes.
             IntegrationTarget::Route(_) | IntegrationTarget::Map(_) => Err(ApiRefusal::NoTarget),

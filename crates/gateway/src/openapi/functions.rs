@@ -12,8 +12,7 @@ pub(super) const ANY: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// What a function takes and answers only its owner knows.
 pub(super) fn function(methods: &[String]) -> Vec<Draft> {
     let draft = |method: &String| {
-        let mut draft = Draft::new(method, "function", Errors::Any);
-        draft.summary = "Call the function".to_owned();
+        let mut draft = Draft::new(method, "function", "Call the function", Errors::Any);
         draft.takes_body = takes_body(method);
         if draft.takes_body {
             draft.body = Some(json!({
@@ -44,8 +43,8 @@ fn takes_body(method: &str) -> bool {
 
 pub(super) fn redirect(methods: &[String], target: &RedirectTarget) -> Vec<Draft> {
     let draft = |method: &String| {
-        let mut draft = Draft::new(method, "redirect", Errors::Gateway);
-        draft.summary = format!("Go to {}", target.location);
+        let summary = format!("Go to {}", target.location);
+        let mut draft = Draft::new(method, "redirect", &summary, Errors::Gateway);
         draft.answers.insert(
             target.status.to_string(),
             json!({
@@ -67,8 +66,7 @@ pub(super) fn redirect(methods: &[String], target: &RedirectTarget) -> Vec<Draft
 
 /// Pages of a bucket; HEAD is like GET.
 pub(super) fn site() -> Vec<Draft> {
-    let mut draft = Draft::new("get", "site", Errors::Any);
-    draft.summary = "Get a file".to_owned();
+    let mut draft = Draft::new("get", "site", "Get a file", Errors::Any);
     let file = |description: &str| -> Value {
         json!({ "description": description, "content": { "*/*": {} } })
     };
@@ -95,8 +93,7 @@ pub(super) fn site() -> Vec<Draft> {
 /// A route that leads nowhere.
 pub(super) fn nowhere(methods: &[String]) -> Vec<Draft> {
     let draft = |method: &String| {
-        let mut draft = Draft::new(method, "nothing", Errors::Gateway);
-        draft.summary = "Leads nowhere yet".to_owned();
+        let mut draft = Draft::new(method, "nothing", "Leads nowhere yet", Errors::Gateway);
         draft.refused = vec!["500"];
         draft
     };

@@ -56,8 +56,8 @@ pub(super) fn drafts(
 }
 
 fn table(method: &str, options: &Pairs) -> Draft {
-    let mut draft = Draft::new(method, "map", Errors::Service);
-    draft.summary = "Send a table, get a row for each id".to_owned();
+    let summary = "Send a table, get a row for each id";
+    let mut draft = Draft::new(method, "map", summary, Errors::Service);
     draft.description = vec![
         "The rows are grouped by their ids, the groups go to the function, and the answer is a \
          table with a row for each id, sorted by it."
@@ -123,24 +123,24 @@ fn column<'a>(options: &'a Pairs, option: &str, usual: &'a str) -> &'a str {
     options.get(option).map_or(usual, String::as_str)
 }
 
+/// A cell of CSV, in quotes if it must be.
+pub(super) fn csv_cell(text: &str) -> String {
+    if text.contains(['"', ',', '\n', '\r']) {
+        return format!("\"{}\"", text.replace('"', "\"\""));
+    }
+    text.to_owned()
+}
+
 fn body(options: &Pairs) -> Value {
     let id = column(options, "id_column", ID);
     let value = column(options, "value_column", VALUE);
     let rows = [("a", 1, 0.5), ("a", 2, 0.75), ("b", 1, 2.0), ("b", 2, 1.5)];
-    let cell = |text: &str| {
-        let is_plain = !text.contains(['"', ',', '\n', '\r']);
-        if is_plain {
-            text.to_owned()
-        } else {
-            format!("\"{}\"", text.replace('"', "\"\""))
-        }
-    };
-    let mut csv = format!("{},time,{}\n", cell(id), cell(value));
+    let mut csv = format!("{},time,{}\n", csv_cell(id), csv_cell(value));
     let mut lines = String::new();
     for (who, time, number) in rows {
-        csv.push_str(&format!("{who},{time},{number}\n"));
+        csv = format!("{csv}{who},{time},{number}\n");
         let line = json!({ id: who, "time": time, value: number });
-        lines.push_str(&format!("{line}\n"));
+        lines = format!("{lines}{line}\n");
     }
     json!({
         "required": true,
@@ -154,12 +154,14 @@ fn body(options: &Pairs) -> Value {
     })
 }
 
-/// Each with the value that the route gives it.
-fn parameters(options: &Pairs) -> Vec<Value> {
+/// An option's name, what it may be, what it is for, and what it is if nobody says it.
+type Described = (&'static str, Value, &'static str, &'static str);
+
+fn described() -> [Described; 10] {
     let truth = || json!({ "type": "boolean" });
     let one_of = |names: &[&str]| json!({ "type": "string", "enum": names });
     let column = || json!({ "type": "string", "minLength": 1 });
-    let all = [
+    [
         (
             "chunksize",
             json!({ "anyOf": [
@@ -218,8 +220,12 @@ fn parameters(options: &Pairs) -> Vec<Value> {
             "Seconds after which it is given up.",
             "",
         ),
-    ];
-    let mut shown: Vec<Value> = all
+    ]
+}
+
+/// Each with the value that the route gives it.
+fn parameters(options: &Pairs) -> Vec<Value> {
+    let mut shown: Vec<Value> = described()
         .into_iter()
         .map(|(name, mut schema, description, usual)| {
             let given = options.get(name).map_or(usual, String::as_str);
@@ -229,11 +235,12 @@ fn parameters(options: &Pairs) -> Vec<Value> {
             json!({ "name": name, "in": "query", "description": description, "schema": schema })
         })
         .collect();
+    // Preferences that nobody knows are passed over, so any text is good.
     shown.push(json!({
         "name": "Prefer",
         "in": "header",
         "description": "respond-async makes a job of it that nobody waits for.",
-        "schema": { "type": "string", "enum": ["respond-async"] },
+        "schema": { "type": "string", "examples": ["respond-async"] },
     }));
     shown
 }
@@ -257,9 +264,8 @@ pub(super) fn typed(schema: &Value, text: &str) -> Value {
 
 fn jobs() -> Vec<Draft> {
     let one = |method: &str, below: &'static str, summary: &str| {
-        let mut draft = Draft::new(method, "map", Errors::Service);
+        let mut draft = Draft::new(method, "map", summary, Errors::Service);
         draft.below = below;
-        summary.clone_into(&mut draft.summary);
         draft.refused = vec!["403", "404", "410"];
         draft
     };

@@ -6,7 +6,7 @@ use model::input::{Cell, Field, FieldKind};
 use serde_json::{Map, Value, json};
 
 use super::components::{Errors, reference};
-use super::maps::typed;
+use super::maps::{csv_cell, typed};
 use super::operation::Draft;
 use crate::map_service::Pairs;
 use crate::model_service::{Current, ModelRoute, example_answer};
@@ -36,8 +36,7 @@ pub(super) fn drafts(
     let about = put(schemas, "Model", about());
     let example = current.and_then(|current| answered(target, current, &target.options));
 
-    let mut by_query = draft("get", target, current);
-    by_query.summary = "Predict a row that is in the query".to_owned();
+    let mut by_query = draft("get", "Predict a row that is in the query", target, current);
     by_query
         .description
         .push("Without a row the answer says what the model is and wants.".to_owned());
@@ -58,8 +57,7 @@ pub(super) fn drafts(
     let predictions = json!({ "anyOf": [prediction, { "type": "array", "items": prediction }] });
     let mut all = vec![by_query];
     for method in ["post", "put"] {
-        let mut by_body = draft(method, target, current);
-        by_body.summary = "Predict rows".to_owned();
+        let mut by_body = draft(method, "Predict rows", target, current);
         by_body.description.push(
             "One object, a list of them, or CSV. JSON may also be an object of lists.".to_owned(),
         );
@@ -74,8 +72,8 @@ pub(super) fn drafts(
     all
 }
 
-fn draft(method: &str, target: &ModelTarget, current: Option<&Current>) -> Draft {
-    let mut draft = Draft::new(method, "model", Errors::Service);
+fn draft(method: &str, summary: &str, target: &ModelTarget, current: Option<&Current>) -> Draft {
+    let mut draft = Draft::new(method, "model", summary, Errors::Service);
     draft.parameters = options(target, current);
     draft.refused = vec!["400", "403", "406", "413", "415", "501", "503"];
     draft
@@ -113,22 +111,25 @@ fn in_json(field: &Field, coerces: bool) -> Value {
     let levels = || field.levels.iter().map(|level| Value::from(&**level));
     let typed = |kind: &str| json!({ "type": [kind, "null"] });
     match (field.kind, field.levels.is_empty()) {
-        // Text that is a number is one, then.
-        _ if coerces => {
-            let mut schema = json!({ "type": ["number", "boolean", "string", "null"] });
-            if !field.levels.is_empty() {
-                schema["description"] = format!("One of {}.", field.levels.join(", ")).into();
-            }
-            schema
+        // Text that is a number is one, then, and a number is a level.
+        (FieldKind::Number, _) if coerces => json!({ "anyOf": [
+            { "type": ["number", "boolean", "null"] },
+            { "type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$" },
+        ] }),
+        (FieldKind::Logical, _) if coerces => {
+            json!({ "enum": [true, false, null, "true", "false", "TRUE", "FALSE"] })
+        }
+        (FieldKind::Text, true) if coerces => {
+            json!({ "type": ["number", "boolean", "string", "null"] })
         }
         (FieldKind::Number, _) => typed("number"),
         (FieldKind::Logical, _) => typed("boolean"),
         (FieldKind::Text, true) => typed("string"),
-        (FieldKind::Text, false) => {
+        (FieldKind::Text, false) if !coerces => {
             json!({ "enum": levels().chain([Value::Null]).collect::<Vec<_>>() })
         }
         (FieldKind::Any, true) => json!({ "type": ["number", "boolean", "string", "null"] }),
-        (FieldKind::Any, false) => {
+        (FieldKind::Text | FieldKind::Any, false) => {
             let numbers = field
                 .levels
                 .iter()
@@ -264,17 +265,9 @@ fn body(rows: &Value, fields: Option<&[Field]>) -> Value {
 }
 
 fn csv_example(fields: &[Field]) -> String {
-    let cell = |text: &str| {
-        let is_plain = !text.contains(['"', ',', '\n', '\r']);
-        if is_plain {
-            text.to_owned()
-        } else {
-            format!("\"{}\"", text.replace('"', "\"\""))
-        }
-    };
-    let names: Vec<_> = fields.iter().map(|field| cell(&field.name)).collect();
+    let names: Vec<_> = fields.iter().map(|field| csv_cell(&field.name)).collect();
     let values = fields.iter().map(|field| match example_of(field) {
-        Value::String(text) => cell(&text),
+        Value::String(text) => csv_cell(&text),
         Value::Bool(true) => "TRUE".to_owned(),
         other => other.to_string(),
     });
@@ -282,22 +275,13 @@ fn csv_example(fields: &[Field]) -> String {
     format!("{}\n{}\n", names.join(","), values.join(","))
 }
 
-/// The options of a prediction, each with the value that the route gives it.
-/// What this model cannot do is not among them.
-fn options(target: &ModelTarget, current: Option<&Current>) -> Vec<Value> {
-    let own = &target.options;
-    let fields = current.map_or(&[][..], |current| current.loaded.model.fields());
-    let can = |name: &str, value: &str| {
-        let Some(current) = current else {
-            return true;
-        };
-        let mut asked = own.clone();
-        asked.insert(name.to_owned(), value.to_owned());
-        answered(target, current, &asked).is_some()
-    };
+/// An option's name, what it may be, what it is for, and what it is if nobody says it.
+type Described = (&'static str, Value, &'static str, &'static str);
+
+fn described() -> [Described; 8] {
     let one_of = |names: &[&str]| json!({ "type": "string", "enum": names });
     let truth = || json!({ "type": "boolean" });
-    let all = [
+    [
         (
             "type",
             one_of(&["response", "link", "terms"]),
@@ -351,8 +335,23 @@ fn options(target: &ModelTarget, current: Option<&Current>) -> Vec<Value> {
             "More rows are refused; the route may bound it further.",
             "100000",
         ),
-    ];
-    let shown = all
+    ]
+}
+
+/// The options of a prediction, each with the value that the route gives it.
+/// What this model cannot do is not among them.
+fn options(target: &ModelTarget, current: Option<&Current>) -> Vec<Value> {
+    let own = &target.options;
+    let fields = current.map_or(&[][..], |current| current.loaded.model.fields());
+    let can = |name: &str, value: &str| {
+        let Some(current) = current else {
+            return true;
+        };
+        let mut asked = own.clone();
+        asked.insert(name.to_owned(), value.to_owned());
+        answered(target, current, &asked).is_some()
+    };
+    let shown = described()
         .into_iter()
         .filter(|(name, ..)| *name != "se" || can(name, "true"))
         .map(|(name, mut schema, description, usual)| {

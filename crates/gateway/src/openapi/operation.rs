@@ -29,12 +29,12 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub fn new(method: &str, kind: &'static str, errors: Errors) -> Self {
+    pub fn new(method: &str, kind: &'static str, summary: &str, errors: Errors) -> Self {
         Self {
             method: method.to_owned(),
             kind,
             below: "",
-            summary: String::new(),
+            summary: summary.to_owned(),
             description: vec![],
             parameters: vec![],
             body: None,

@@ -112,7 +112,7 @@
   const shownValue = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
   /** A field for a parameter: what it is worth is text, and nothing if it is not sent. */
-  function field(parameter, changed, more) {
+  function field(parameter, changed) {
     const schema = resolve(parameter.schema), id = newId();
     const usual = schema.default;
     const start = parameter.example ?? (parameter.required ? (schema.examples || [])[0] : undefined);
@@ -134,11 +134,14 @@
         value: start !== undefined && parameter.required ? shownValue(start) : "",
       });
     }
+    const hints = !choices && !parameter.required && schema.examples;
+    const known = hints ? make("datalist", { id: id + "l" }, hints.map((hint) => make("option", { value: shownValue(hint) }))) : null;
+    if (known) input.setAttribute("list", known.id);
     if (parameter.required) input.required = true;
     if (parameter.description) input.setAttribute("aria-describedby", id + "h");
     const label = make("label", { for: id }, parameter.name);
     if (parameter.required && !parameter.quiet) label.append(" ", make("span", { class: "must", text: "needed" }));
-    const element = make("div", { class: "field" + (more || "") }, label, input,
+    const element = make("div", { class: "field" }, label, input, known,
       parameter.description ? make("span", { class: "hint", id: id + "h", text: parameter.description }) : null);
     return { parameter, schema, input, element, value: () => input.value };
   }
@@ -558,8 +561,8 @@
   const size = (bytes) => (bytes < 1000 ? bytes + " bytes" : bytes < 1e6 ? (bytes / 1e3).toFixed(1) + " kB" : (bytes / 1e6).toFixed(1) + " MB");
 
   function save(bytes, kind) {
-    const ends = [["json", "json"], ["csv", "csv"], ["ndjson", "jsonl"], ["parquet", "parquet"], ["arrow", "arrow"], ["html", "html"], ["png", "png"], ["text/", "txt"]];
-    const [, end] = [...ends].reverse().find(([word]) => kind.includes(word)) || ["", "bin"];
+    const ends = [["ndjson", "jsonl"], ["json", "json"], ["csv", "csv"], ["parquet", "parquet"], ["arrow", "arrow"], ["html", "html"], ["text/", "txt"]];
+    const [, end] = ends.find(([word]) => kind.includes(word)) || ["", "bin"];
     return make("button", { type: "button", class: "small", text: "Save", onclick: () => {
       // Never opened as a page of this host.
       const url = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" }));

@@ -101,8 +101,11 @@ impl Signatures {
         parts.method = Method::GET;
         let now = Timestamp::now();
         let identity = self.verifier.verify(&parts, b"", &SERVICE, now)?;
-        let arn = knock.arn(self.engine.scope());
-        self.permit(&parts, &identity, &arn)?;
+        let get = Knock {
+            method: &Method::GET,
+            ..*knock
+        };
+        self.permit(&parts, &identity, &get.arn(self.engine.scope()))?;
         Ok(Arc::new(identity))
     }
 
