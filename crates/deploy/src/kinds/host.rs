@@ -9,7 +9,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::api::{self, call, items};
-use crate::calls::{gone, unless_there};
+use crate::calls::{gone, if_there, unless_there};
 use crate::error::{DeployError, StepError};
 use crate::names::Names;
 use crate::site::{Cloud, Known, Made, Site, Target};
@@ -198,7 +198,7 @@ impl Work {
                 made.now().hosts.insert(name.clone(), target);
             }
             Self::Remove(name) => {
-                let there = crate::calls::if_there(items(cloud, &mappings_of(name))).await?;
+                let there = if_there(items(cloud, &mappings_of(name))).await?;
                 for mapping in there.unwrap_or_default() {
                     let id = text(&mapping["apiMappingId"]).unwrap_or_default();
                     let target = format!("{}/{id}", mappings_of(name));
@@ -234,9 +234,18 @@ async fn put(
     let tags: BTreeMap<_, _> = tags.into_iter().collect();
     body["domainName"] = name.into();
     body["tags"] = json!(tags);
-    let create = call(cloud, Method::POST, DOMAINS, Some(&body));
-    unless_there(create, &["ConflictException"]).await?;
-    let made = call(cloud, Method::GET, &domain(name), None).await?;
+    let created = call(cloud, Method::POST, DOMAINS, Some(&body)).await;
+    let made = match created {
+        Ok(made) => made,
+        // AWS says so of a name that is there. If it is ours, this very call made it, and its
+        // answer was lost.
+        Err(error) if matches!(error.code(), "BadRequestException" | "ConflictException") => {
+            let there = if_there(call(cloud, Method::GET, &domain(name), None)).await?;
+            let is_ours = |host: &Value| cloud.names.are_ours(|tag| host["tags"][tag].as_str());
+            there.filter(is_ours).ok_or(error)?
+        }
+        Err(error) => return Err(error),
+    };
     Ok(text(
         &made["domainNameConfigurations"][0]["apiGatewayDomainName"],
     ))

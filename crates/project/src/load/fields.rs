@@ -141,8 +141,10 @@ const SAID: [(&str, &[(&str, &str)]); 7] = [
 fn instead(table: &str, field: &str) -> &'static [&'static str] {
     match (table, field) {
         ("functions", "app" | "build" | "packages") => &["handler"],
-        ("routes", "map" | "model" | "models" | "redirect" | "site" | "route") => &["function"],
-        ("routes", "options" | "status") => &["function"],
+        (
+            "routes",
+            "map" | "model" | "models" | "redirect" | "site" | "route" | "options" | "status",
+        ) => &["function"],
         ("auth", "function" | "identity" | "ttl" | "simple") => &["issuer", "audience"],
         _ => &[],
     }

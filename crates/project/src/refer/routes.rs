@@ -84,7 +84,7 @@ fn other_route(judge: &mut Judge<'_, '_>, at: &str, path: &str) {
         let paths = project.routes.iter().map(|route| route.path.as_str());
         let paths: Vec<&str> = paths.filter(|path| *path != "$default").collect();
         let problem = format!("the project has no route that takes {path}");
-        let hint = nearest::meant(path, paths.into_iter());
+        let hint = nearest::meant(path, paths);
         judge.wrong(&["routes", at, "route"], problem, hint);
     } else if let Some(next) = there.iter().find_map(|route| match &route.target {
         RouteTarget::Route { path } => Some(path),
@@ -103,11 +103,12 @@ fn who(judge: &mut Judge<'_, '_>, at: &str, route: &Route) {
         match project.auth.get(name) {
             None if !judge.says("auth", name) => {
                 let known = project.auth.keys().map(String::as_str).chain([IAM]);
-                let hint = nearest::nearest(name, known)
-                    .map(|near| format!("did you mean {near}?"))
-                    .unwrap_or_else(|| {
+                let hint = match nearest::nearest(name, known) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => {
                         format!("it comes to be by [auth.{name}]; iam asks for signed requests")
-                    });
+                    }
+                };
                 let problem = format!("the project has no [auth.{name}]");
                 judge.wrong(&["routes", at, "auth"], problem, Some(hint));
             }
