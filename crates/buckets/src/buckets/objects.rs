@@ -198,6 +198,12 @@ impl Buckets {
         })
     }
 
+    /// Another number after each change of any object, before that is answered: what was
+    /// read under one number is as it was while that is the number.
+    pub fn changes(&self) -> u64 {
+        self.inner.store.objects().changes()
+    }
+
     pub fn read(&self, found: &Found, range: Range<u64>) -> ContentReader {
         self.inner.store.objects().read(found, range)
     }

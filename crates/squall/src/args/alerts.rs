@@ -1,6 +1,6 @@
 //! Arguments of `squall top` and `squall alerts`.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use types::FunctionName;
 
 #[derive(Debug, Args)]
@@ -63,6 +63,7 @@ pub enum AlertsAction {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("told").required(true).args(["to_function", "webhook"])))]
 pub struct AddAlertArgs {
     #[arg(value_name = "NAME")]
     pub name: String,
@@ -82,12 +83,7 @@ pub struct AddAlertArgs {
     #[arg(long, group = "scope", value_name = "KEY")]
     pub key: Option<String>,
     /// Tell it to a function, as an event
-    #[arg(
-        long,
-        value_name = "FUNCTION",
-        required_unless_present = "webhook",
-        conflicts_with = "webhook"
-    )]
+    #[arg(long, value_name = "FUNCTION")]
     pub to_function: Option<FunctionName>,
     /// Tell it by a POST to an address
     #[arg(long, value_name = "URL")]

@@ -8,7 +8,7 @@ use deploy::{Found, kinds};
 use serde_json::{Value, json};
 
 use crate::args::{Global, StatusArgs};
-use crate::deployment::{self, Opened, Shown, urls_json};
+use crate::deployment::{self, Opened, Shown, callers, urls_json};
 use crate::failure::Failure;
 use crate::output::{self, Table};
 
@@ -38,6 +38,9 @@ pub async fn run(global: &Global, args: StatusArgs) -> Result<(), Failure> {
     output::bytes(table(&opened, &found).render().as_bytes())?;
     if let Some((_, api)) = &found.known().api {
         output::line(&format!("API  {}", deployment::by_path(&host, api)))?;
+    }
+    for (name, url) in callers::hosts(&opened.cloud, &found.known()) {
+        output::line(&format!("host  {name}  {url}"))?;
     }
     let sites = sites_of(&opened, &found).await;
     for (name, bucket) in found
@@ -114,6 +117,7 @@ fn document(opened: &Opened, found: &Found, sites: &BTreeMap<String, String>) ->
         "releases": releases.known,
         "url": url,
         "urls": urls,
+        "hosts": callers::hosts(cloud, &found.known()),
         "functions": functions.collect::<serde_json::Map<_, _>>(),
         "buckets": buckets.map(|(name, _)| name).collect::<Vec<_>>(),
         "sites": sites,

@@ -99,13 +99,13 @@ async fn watch(
     let mut screen = Screen::open()?;
     let mut ticks = ticks();
     loop {
-        let (width, height) = screen.size();
+        let (width, height) = screen::size();
         let look = Look {
             width,
             height,
             paint,
         };
-        screen.draw(&frame::render(&figures, look))?;
+        screen::draw(&frame::render(&figures, look))?;
         tokio::select! {
             _ = ticks.tick() => match source.look().await {
                 Ok(value) => figures = Figures::read(&value)?,

@@ -39,12 +39,16 @@ pub struct Traffic {
     pub times: Times,
 }
 
+/// In milliseconds.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default)]
 pub struct Times {
-    pub p50_ms: Option<f64>,
-    pub p95_ms: Option<f64>,
-    pub p99_ms: Option<f64>,
+    #[serde(rename = "p50_ms")]
+    pub p50: Option<f64>,
+    #[serde(rename = "p95_ms")]
+    pub p95: Option<f64>,
+    #[serde(rename = "p99_ms")]
+    pub p99: Option<f64>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -61,7 +65,8 @@ pub struct Requests {
 pub struct Route {
     pub api: String,
     pub stage: String,
-    pub route: String,
+    #[serde(rename = "route")]
+    pub name: String,
     pub method: String,
     #[serde(flatten)]
     pub traffic: Traffic,
@@ -70,7 +75,8 @@ pub struct Route {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Function {
-    pub function: String,
+    #[serde(rename = "function")]
+    pub name: String,
     pub count: u64,
     pub per_second: f64,
     pub errors: u64,
@@ -110,7 +116,8 @@ pub struct Process {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Job {
-    pub job: String,
+    #[serde(rename = "job")]
+    pub id: String,
     pub function: String,
     pub state: String,
     pub items: u64,

@@ -37,6 +37,8 @@ enum Tone {
 const LONGEST_NAME: usize = 44;
 /// Lines of a table, with the empty one before it, that are worth having.
 const LEAST_LINES: usize = 4;
+/// A screen that has room for more than the tables.
+const TALL: usize = 20;
 /// Characters of a job's bar.
 const BAR: u64 = 20;
 
@@ -90,8 +92,7 @@ impl Frame {
         let cut = console::truncate_str(clean.trim_end(), self.look.width, "");
         let code = match (self.look.paint, tone) {
             (Paint::Plain, _) | (_, Tone::Usual) | (Paint::Bold, Tone::Dim) => None,
-            (Paint::Bold, Tone::Title | Tone::Bad) => Some("1"),
-            (Paint::Colours, Tone::Title) => Some("1"),
+            (_, Tone::Title) | (Paint::Bold, Tone::Bad) => Some("1"),
             (Paint::Colours, Tone::Bad) => Some("31"),
             (Paint::Colours, Tone::Dim) => Some("2"),
         };
@@ -127,12 +128,12 @@ impl Frame {
         self.flow(&standing(figures), Tone::Usual);
     }
 
-    /// Words, on as many lines as they need.
+    /// Words, on as many lines as they need; on one, where lines are rare.
     fn flow(&mut self, words: &[String], tone: Tone) {
         let mut line = String::new();
         for word in words {
             let length = console::measure_text_width(&line) + 2 + console::measure_text_width(word);
-            if !line.is_empty() && length > self.look.width {
+            if !line.is_empty() && length > self.look.width && self.look.height >= TALL {
                 self.line(&std::mem::take(&mut line), tone);
             }
             if !line.is_empty() {
@@ -177,9 +178,9 @@ fn requests(figures: &Figures) -> Vec<String> {
         format!("requests {}/s", rate(all.traffic.per_second)),
         format!("in flight {}", all.in_flight),
         format!("connections {}", all.connections),
-        format!("p50 {}", time(times.p50_ms)),
-        format!("p95 {}", time(times.p95_ms)),
-        format!("p99 {}", time(times.p99_ms)),
+        format!("p50 {}", time(times.p50)),
+        format!("p95 {}", time(times.p95)),
+        format!("p99 {}", time(times.p99)),
     ]
 }
 
@@ -309,9 +310,9 @@ fn routes(figures: &Figures) -> Table {
             traffic.errors.to_string(),
             throttled.to_string(),
             refused.to_string(),
-            time(traffic.times.p50_ms),
-            time(traffic.times.p95_ms),
-            time(traffic.times.p99_ms),
+            time(traffic.times.p50),
+            time(traffic.times.p95),
+            time(traffic.times.p99),
             per_second(traffic.bytes_in),
             per_second(traffic.bytes_out),
         ];
@@ -322,12 +323,12 @@ fn routes(figures: &Figures) -> Table {
 
 /// A route names its method, unless it takes any.
 fn name_of(route: &Route) -> String {
-    if route.route.is_empty() {
+    if route.name.is_empty() {
         return "-".to_owned();
     }
-    match route.route.split_once(' ') {
+    match route.name.split_once(' ') {
         Some(("ANY", path)) => format!("{} {path}", route.method),
-        _ => route.route.clone(),
+        _ => route.name.clone(),
     }
 }
 
@@ -357,7 +358,7 @@ fn functions(figures: &Figures) -> Table {
     for function in &figures.functions {
         let bad = function.errors > 0 || function.throttles > 0;
         let cells = vec![
-            function.function.clone(),
+            function.name.clone(),
             rate(function.per_second),
             function.errors.to_string(),
             function.throttles.to_string(),
@@ -365,9 +366,9 @@ fn functions(figures: &Figures) -> Table {
             function.busy().to_string(),
             function.idle.to_string(),
             output::size(function.memory_bytes),
-            time(function.times.p50_ms),
-            time(function.times.p95_ms),
-            time(function.times.p99_ms),
+            time(function.times.p50),
+            time(function.times.p95),
+            time(function.times.p99),
         ];
         table.row(cells, if bad { Tone::Bad } else { Tone::Usual });
     }
@@ -383,7 +384,7 @@ fn jobs(figures: &Figures) -> Table {
     );
     for job in &figures.jobs {
         let cells = vec![
-            job.job.clone(),
+            job.id.clone(),
             job.function.clone(),
             job.state.clone(),
             bar(job),
@@ -506,7 +507,29 @@ mod tests {
     #[test]
     fn all_is_seen_at_once() {
         let frame = render(&figures(), look(120, usize::MAX, Paint::Plain));
-        assert_eq!(frame, "FRAME");
+        assert_eq!(
+            frame,
+            "\
+squall  18:00:01 UTC  up 1 h 2 m  rates of the last 10 s
+requests 19.6/s  in flight 3  connections 12  p50 420us  p95 3.2ms  p99 1.2s
+errors 2 (1.0%)  throttled 4  refused 1
+invocations 120/s  failed 0  throttled 0  instances busy 3  idle 1  memory 150 MB
+events waiting 2  the oldest 1 m 1 s  maps running 1  waiting 0  engine 50.0 MB
+
+ALERT  STATE   WHEN      NOW
+slow   firing  p99 > 1s  1.23s
+
+JOB       FUNCTION  STATE    PROGRESS                DONE  ITEMS  FAILED
+j-7f3k2m  fit       running  [###############.....]    29     40       1
+
+ROUTE          API   REQ/S  ERRORS  THROTTLED  REFUSED    P50    P95   P99    IN/S   OUT/S
+GET /fit/{id}  shop   19.4       2          0        0  420us  3.2ms  1.2s  1003 B  196 KB
+-              -       0.2       0          0        0      -      -     -     0 B     0 B
+
+FUNCTION  INV/S  FAILED  THROTTLED  COLD  BUSY  IDLE  MEMORY   P50  P95  P99
+fit         120       0          0     0     3     1  150 MB  12ms    -    -
+"
+        );
     }
 
     #[test]
@@ -538,7 +561,7 @@ mod tests {
     #[test]
     fn names_do_nothing_to_the_terminal() {
         let mut figures = figures();
-        figures.routes[0].route = "GET /\x1b[2J\x07\n\u{9b}31m/ü宽".to_owned();
+        figures.routes[0].name = "GET /\x1b[2J\x07\n\u{9b}31m/ü宽".to_owned();
         let frame = render(&figures, look(120, 40, Paint::Colours));
         let allowed = ["\x1b[1m", "\x1b[31m", "\x1b[2m", "\x1b[0m"];
         let rest = allowed

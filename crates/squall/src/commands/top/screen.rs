@@ -81,30 +81,6 @@ impl Screen {
         })
     }
 
-    /// Width and height.
-    pub fn size(&self) -> (usize, usize) {
-        match console::Term::stdout().size_checked() {
-            Some((height, width)) if height > 0 && width > 0 => (width.into(), height.into()),
-            _ => USUAL,
-        }
-    }
-
-    /// Shows a frame in the place of the one before, without emptying the screen between.
-    pub fn draw(&self, frame: &str) -> Result<(), Failure> {
-        let mut text = String::with_capacity(frame.len() + 256);
-        text.push_str(BEGIN);
-        let frame = frame.strip_suffix('\n').unwrap_or(frame);
-        for (number, line) in frame.split('\n').enumerate() {
-            if number > 0 {
-                text.push_str("\r\n");
-            }
-            text.push_str(line);
-            text.push_str("\x1b[K");
-        }
-        text.push_str(END);
-        Ok(output::bytes(text.as_bytes())?)
-    }
-
     /// What happens next at the terminal.
     pub async fn next(&mut self) -> Seen {
         let [interrupt, terminate, hangup] = &mut self.ends;
@@ -119,6 +95,30 @@ impl Screen {
             _ = hangup.recv() => Seen::Enough,
         }
     }
+}
+
+/// Width and height.
+pub fn size() -> (usize, usize) {
+    match console::Term::stdout().size_checked() {
+        Some((height, width)) if height > 0 && width > 0 => (width.into(), height.into()),
+        _ => USUAL,
+    }
+}
+
+/// Shows a frame in the place of the one before, without emptying the screen between.
+pub fn draw(frame: &str) -> Result<(), Failure> {
+    let mut text = String::with_capacity(frame.len() + 256);
+    text.push_str(BEGIN);
+    let frame = frame.strip_suffix('\n').unwrap_or(frame);
+    for (number, line) in frame.split('\n').enumerate() {
+        if number > 0 {
+            text.push_str("\r\n");
+        }
+        text.push_str(line);
+        text.push_str("\x1b[K");
+    }
+    text.push_str(END);
+    Ok(output::bytes(text.as_bytes())?)
 }
 
 /// Keys come one by one and are not shown, nor do they stop the program where it stands.
