@@ -13,8 +13,10 @@ from botocore.credentials import Credentials
 
 import harness
 from deploy_cli import Folder, fetch
+from faulty_proxy import first_time
 from issuers import Key, claims, key_set
 from listings import difference, listing
+from test_deploy_interrupted import cut, killed, left, nothing_to_do  # noqa: F401 (a fixture)
 
 ISSUER = "https://login.example.test/"
 HANDLER = """
@@ -196,6 +198,7 @@ def test_everything_that_a_route_can_say(folder, key):
     assert status(fetch("GET", url + "/inside")) == 403
 
     # By its own name.
+    assert folder.run("status", "--json", fails=0).json["hosts"] == done["hosts"]
     assert done["hosts"] == {"api.example.test": f"http://api.example.test:{engine.gateway.rsplit(':', 1)[1]}"}
     answer = requests.get(f"{engine.gateway}/signed", headers={"host": "api.example.test"}, timeout=harness.DEADLINE)
     assert status(answer) == 403
@@ -335,3 +338,68 @@ def test_private_keys_do_not_leave_the_folder(folder, key):
     folder.write(**{"keys.json": json.dumps({"keys": [secret]})})
     said = folder.refused("deploy", "-y")
     assert "keys.json has a key that is not public" in said and "hint:" in said
+
+
+SMALL = """
+[project]
+name = "cut"
+hosts = ["api.example.test"]
+docs = false
+
+[functions.who]
+handler = "handler.who"
+
+[auth.members]
+issuer = "https://login.example.test/"
+audience = ["app"]
+jwks = "keys.json"
+
+[auth.asked]
+function = "who"
+
+[[routes]]
+path = "/a"
+function = "who"
+auth = "members"
+rate = 5
+
+[[routes]]
+path = "/b"
+redirect = "/a"
+auth = "asked"
+"""
+
+
+def small(cut, key):  # noqa: F811
+    return cut.write(**{"squall.toml": SMALL, "handler.py": HANDLER, "keys.json": json.dumps(key_set(key))})
+
+
+def test_a_gateway_killed_at_any_call_is_finished_by_the_next(cut, key):  # noqa: F811
+    small(cut, key)
+    # Before it are functions and their roles, which are killed elsewhere.
+    number = first = 8
+    while killed(cut, number, "deploy", "-y"):
+        cut.proxy.reset()
+        cut.deploy()
+        nothing_to_do(cut)
+        api = cut.cloud.client("apigatewayv2")
+        (found,) = api.get_apis()["Items"]
+        names = [it["Name"] for it in api.get_authorizers(ApiId=found["ApiId"])["Items"]]
+        assert sorted(names) == ["asked.function", "members"], f"after call {number}"
+        killed(cut, number, "undeploy", "-y")
+        cut.proxy.reset()
+        cut.undeploy()
+        assert left(cut) == {}, f"after call {number}"
+        number += 1
+    assert number > first + 8, f"only {number} calls were made: what was tried?"
+
+
+@pytest.mark.parametrize("fault", ["after", "before", "throttle", "error"])
+def test_every_change_of_a_gateway_fails_once(cut, key, fault):  # noqa: F811
+    small(cut, key)
+    cut.proxy.reset(first_time(fault))
+    cut.deploy()
+    nothing_to_do(cut)
+    cut.proxy.reset(first_time(fault))
+    cut.undeploy()
+    assert left(cut) == {}

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from harness import Gate, eventually, unique
-from http_apis import Api, account, apis, arn_of, echo, gateway, let_in  # noqa: F401 (fixtures)
+from http_apis import account, apis, arn_of, echo, gateway, let_in  # noqa: F401 (fixtures)
 
 UNAUTHORIZED = (401, "Unauthorized")
 FORBIDDEN = (403, "Forbidden")

@@ -157,6 +157,26 @@ def test_what_is_no_tls_is_closed_and_so_is_what_agrees_on_nothing(own):
     assert httpx.get(own.ready["gateway_tls"], verify=trusting(own)).status_code < 500
 
 
+def test_functions_see_that_they_are_asked_over_tls(own):
+    client, name = own.client("lambda"), harness.unique()
+    source = "def handler(event, context):\n    return event['headers']\n"
+    client.create_function(
+        FunctionName=name, Role=harness.ROLE, Runtime="python3.11", Handler="app.handler",
+        Code={"ZipFile": harness.zip_of(source)},
+    )
+    client.add_permission(
+        FunctionName=name, StatementId="s", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType="NONE"
+    )
+    made = client.create_function_url_config(FunctionName=name, AuthType="NONE")["FunctionUrl"]
+    path = f"/lambda-url/{made.split('//')[1].split('.')[0]}"
+    # What a client says of itself is not believed.
+    lie = {"x-forwarded-proto": "ftp", "x-forwarded-port": "1"}
+    seen = httpx.get(own.ready["gateway_tls"] + path, headers=lie, verify=trusting(own)).json()
+    assert seen["x-forwarded-proto"] == "https"
+    assert seen["x-forwarded-port"] == str(port_of(own.ready["gateway_tls"]))
+    assert httpx.get(own.gateway + path, headers=lie).json()["x-forwarded-proto"] == "http"
+
+
 # Certificates of the user's own
 
 

@@ -300,7 +300,8 @@ def test_a_link_ends(shared, engine):
 def test_a_link_is_as_good_as_who_made_it(shared, engine, role):
     allow = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": f"arn:aws:execute-api:*:*:{shared.id}/*/GET/key"}
     _, keys = role(allow)
-    assert requests.get(link(engine, f"{shared.by_path}/key", keys=keys)).status_code == 201
+    signed = link(engine, f"{shared.by_path}/key", keys=keys)
+    assert (requests.get(signed).status_code, requests.head(signed).status_code) == (201, 201)
     refused = requests.get(link(engine, f"{shared.by_path}/token", keys=keys))
     assert said(refused) == FORBIDDEN
     assert "not authorized" in refused.json()["detail"]

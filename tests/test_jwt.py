@@ -245,6 +245,7 @@ def test_all_algorithms_that_are_believed(apis, echo):
     assert said(call(api, shared)) == UNAUTHORIZED
 
 
+@pytest.mark.filterwarnings("ignore:The RSA key is 1024 bits long")
 def test_a_key_says_what_it_is_for(apis, echo):
     api = apis()
     only = Key(name="only", alg="RS256")

@@ -9,6 +9,8 @@ import urllib.request
 
 import pytest
 
+from raw_http import ask
+
 DATA = """admit,gre,gpa,rank
 """ + "".join(
     f"{int((row * 7919) % 100 < 20 + gre // 10 - 8 * rank)},{gre},{2 + (row * 37 % 201) / 100},{rank}\n"
@@ -240,6 +242,10 @@ def test_a_model_is_served_and_replaced(bin, folder, tmp_path):
         first, version = get("gre=800&gpa=4&rank=1")
         assert first["fit"] == float((folder / "fit.txt").read_text().split()[0])
         assert first["decision"] == (first["fit"] > 0.5)
+        # The page of another site may have its own name lead here.
+        for host, status in [("evil.com", 421), ("localhost", 200), ("model.localhost:1", 200)]:
+            head = f"GET /?gre=800&gpa=4&rank=1 HTTP/1.1\r\nhost: {host}\r\n\r\n"
+            assert ask(url.rstrip("/"), head.encode()).status == status
         other = tmp_path / "other.json"
         squall(bin, "fit", "admit ~ gre + gpa + factor(rank)", folder / "data.csv", "-o", other, "-q")
         os.replace(other, served)

@@ -1,12 +1,16 @@
 """The OpenAPI document of an API: it is valid, it is of what is served, and it is right."""
 
+import http.client
 import json
+import re
 
 import pytest
 import requests
 
 import documents
+from deploy_cli import Folder
 from documents import FEATURES, LINE, checked, own, read
+from harness import eventually
 from http_apis import apis, arn_of, gateway, let_in  # noqa: F401 (fixtures)
 
 OPEN = "https://issuer.example/"
@@ -96,8 +100,6 @@ def test_a_model_that_comes_later_is_told_then(apis, s3, bucket, model):
 
     def known():
         return read(api.by_path)["components"]["schemas"]["late.Row"].get("required")
-
-    from harness import eventually
 
     assert eventually(known, "the model is known") == ["gre", "gpa", "rank"]
 
@@ -240,8 +242,6 @@ def test_who_has_it_is_not_sent_it_again(apis, line):
 
 def test_a_host_that_is_none_is_not_repeated(engine, apis, line):
     """The host is what the client says it is; it stands in the document."""
-    import http.client
-
     api = apis()
     api.route("GET /line", api.integrate(line))
     address = engine.gateway.removeprefix("http://")
@@ -275,3 +275,47 @@ def test_bounds_of_a_route_are_told(gateway, apis, line):
     )
     assert post["responses"]["429"]["headers"]["Retry-After"]
     assert "413" in post["responses"]
+
+
+def test_the_owner_gets_it_by_the_call_of_aws_and_by_command(local_names, engine, gateway, apis, line, tmp_path):
+    api = apis()
+    api.route("GET /line", api.integrate(line))
+    served = read(api.by_path)
+
+    def exported(**more):
+        answer = gateway.export_api(ApiId=api.id, Specification="OAS30", OutputType="JSON", **more)
+        return checked(json.loads(answer["body"].read()))
+
+    assert exported(StageName="$default") == served | {"servers": [{"url": api.endpoint}]}
+    api.client.create_stage(ApiId=api.id, StageName="prod", AutoDeploy=True)
+    assert exported(StageName="prod")["servers"] == [{"url": f"{api.endpoint}/prod"}]
+    name = gateway.get_api(ApiId=api.id)["Name"]
+    for named in (api.id, name):
+        done = engine.cli("openapi", "--api", named)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == served
+    done = engine.cli("openapi", "--api", name, "--stage", "prod", "--out", tmp_path / "o.json")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert json.loads((tmp_path / "o.json").read_text())["servers"] == [{"url": f"{api.by_path}/prod"}]
+    done = engine.cli("openapi", "--api", "nobody")
+    assert done.returncode == 2 and 'there is no API "nobody"' in done.stderr and name in done.stderr
+    done = engine.cli("openapi", "--api", name, "--out", tmp_path / "no" / "o.json")
+    assert done.returncode != 0 and "cannot be written" in done.stderr
+    done = engine.cli("openapi", "--api", name, "--stage", "none")
+    assert done.returncode != 0 and "none" in done.stderr
+
+
+def test_a_project_has_the_document_of_its_api(fresh_engine, tmp_path):
+    project = Folder(tmp_path / "mine", fresh_engine)
+    project.run("init", "--template", "handler", "--name", "mine", "--yes", fails=0)
+    done = project.run("openapi")
+    assert done.returncode != 0 and "squall deploy" in done.stderr
+    project.edit("squall.toml", "[project]", '[[routes]]\npath = "/fit"\nfunction = "%s"\n\n[project]' % handler_of(project))
+    project.deploy()
+    done = project.run("openapi", fails=0)
+    assert "/fit" in checked(done.json)["paths"]
+    assert done.json == read(project.run("status", "--json", fails=0).json["url"].rstrip("/"))
+
+
+def handler_of(project) -> str:
+    return re.search(r"\[functions\.(\w+)\]", (project.path / "squall.toml").read_text())[1]

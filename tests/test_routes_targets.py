@@ -117,6 +117,16 @@ def test_a_site_answers_conditions_ranges_and_head(site):
         assert (answer.status_code, answer.headers["allow"]) == (code, "GET, HEAD, OPTIONS")
 
 
+def test_a_page_is_the_one_that_is_there_now(apis, s3, bucket):
+    api = apis()
+    api.route("GET /{proxy+}", api.own("Site", bucket=bucket))
+    for n in range(20):
+        s3.put_object(Bucket=bucket, Key="a.txt", Body=f"page {n}".encode())
+        assert [requests.get(f"{api.by_path}/a.txt").text for _ in range(2)] == [f"page {n}"] * 2
+    s3.delete_object(Bucket=bucket, Key="a.txt")
+    assert requests.get(f"{api.by_path}/a.txt").status_code == 404
+
+
 def test_no_path_leads_out_of_a_site(site):
     for path in [
         "/pages/../secret.txt",
@@ -262,6 +272,31 @@ def test_a_second_way_to_a_route_is_no_easier_one(apis, engine, echo):
     )
     assert requests.get(f"{api.by_path}/guarded").status_code == 403
     assert requests.get(f"{api.by_path}/guarded", headers={"x-api-key": key}).status_code == 201
+    # A key for the second way alone is none for what it leads to.
+    to_closed = api.own("Route", path="/closed")
+    api.client.create_route(
+        ApiId=api.id, RouteKey="GET /back", Target=f"integrations/{to_closed}", ApiKeyRequired=True
+    )
+    made = keys.create_api_key(name=f"{api.id}-back", enabled=True, tags={"squall:routes": "/back"})
+    assert requests.get(f"{api.by_path}/back", headers={"x-api-key": made["value"]}).status_code == 403
+    assert requests.get(f"{api.by_path}/back", headers={"x-api-key": key}).status_code == 201
+
+
+def test_a_call_that_is_led_on_is_one_call_of_its_key(apis, engine, echo):
+    api = apis()
+    keys = engine.client("apigateway")
+    made = keys.create_api_key(name=api.id, enabled=True)
+    plan = keys.create_usage_plan(
+        name=api.id,
+        apiStages=[{"apiId": api.id, "stage": "$default"}],
+        quota={"limit": 3, "period": "DAY"},
+    )["id"]
+    keys.create_usage_plan_key(usagePlanId=plan, keyId=made["id"], keyType="API_KEY")
+    for key, target in [("GET /b", api.integrate(echo)), ("GET /a", api.own("Route", path="/b"))]:
+        api.client.create_route(ApiId=api.id, RouteKey=key, Target=f"integrations/{target}", ApiKeyRequired=True)
+    answers = [requests.get(f"{api.by_path}/a", headers={"x-api-key": made["value"]}) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [201, 201, 201, 429]
+    assert [answer.headers["x-ratelimit-remaining"] for answer in answers[:3]] == ["2", "1", "0"]
 
 
 def test_head_options_and_methods_that_are_not_there(apis, echo):

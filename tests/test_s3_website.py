@@ -171,3 +171,20 @@ def test_a_function_url_is_still_a_function_url(engine, pages, s3, functions, aw
     answer = requests.get(engine.gateway + "/s3-website/x", headers={"Host": host})
     assert (answer.status_code, answer.text) == (200, "/s3-website/x")
     assert Site(engine, pages, True)("/").status_code == 200
+
+
+def test_text_goes_out_smaller_to_who_takes_it(s3, pages, site):
+    configure(s3, pages, **INDEX)
+    text = b"<p>line of a page</p>\n" * 500
+    s3.put_object(Bucket=pages, Key="long.html", Body=text, ContentType="text/html")
+    packed = site("/long.html", **{"Accept-Encoding": "gzip"})
+    assert (packed.headers["Content-Encoding"], packed.content) == ("gzip", text)
+    assert int(packed.headers["Content-Length"]) < 500
+    assert packed.headers["ETag"].startswith('W/"')
+    head = site("/long.html", "HEAD", **{"Accept-Encoding": "gzip"})
+    assert (head.content, head.headers["Content-Length"]) == (b"", packed.headers["Content-Length"])
+    plain = site("/long.html", **{"Accept-Encoding": "identity"})
+    assert (plain.content, plain.headers["Content-Length"]) == (text, str(len(text)))
+    assert "Content-Encoding" not in plain.headers
+    head = site("/long.html", "HEAD", **{"Accept-Encoding": "identity"})
+    assert head.headers["Content-Length"] == str(len(text))

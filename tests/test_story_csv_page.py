@@ -94,8 +94,9 @@ def test_a_page_of_another_origin_sends_a_table(story, browser):
     assert (last["status"], last["left"]) == (200, "0")
     over = send(key)
     assert over["status"] == 429 and "Limit Exceeded" in over["text"], over
-    (used,) = squall(folder, "usage")["usage"]
-    assert (used["requests"], used["rows"]) == (4, 36)
+    usage = squall(folder, "usage")["usage"]
+    used = {name: sum(line[name] for line in usage) for name in ("requests", "rows", "errors")}
+    assert used == {"requests": 3, "rows": 36, "errors": 0}, "what was refused used nothing"
 
     # A page of an origin that nobody named does not even get to see the answer.
     page.goto(origins["stranger"] + "/")

@@ -250,6 +250,35 @@ def test_a_job_and_its_chunks_are_found_by_the_request(watched):
     eventually(lambda: requests.get(urljoin(url, accepted.headers["location"])).json()["state"] == "complete", "the job")
 
 
+def test_a_stage_has_a_log_of_its_own_format(watched):
+    group = harness.unique("/calls/of")
+    account = arn_of(watched.awslambda, watched.echo).split(":")[4]
+    members = {"id": "requestId", "status": "status", "route": "routeKey", "ip": "identity.sourceIp"}
+    members |= {"agent": "identity.userAgent", "bytes": "responseLength", "unknown": "nothing.of.this"}
+    line = json.dumps({name: f"$context.{of}" for name, of in members.items()})
+    watched.api.client.update_stage(
+        ApiId=watched.api.id,
+        StageName="$default",
+        AccessLogSettings={"DestinationArn": f"arn:aws:logs:us-east-1:{account}:log-group:{group}", "Format": line},
+    )
+    agent = 'a "quoted" one\\'
+    answer = requests.get(f"{watched.url}/items/1", headers={"user-agent": agent}, timeout=DEADLINE)
+    refused = requests.get(f"{watched.url}/nowhere", timeout=DEADLINE)
+    assert watched.lines(request=answer.headers["apigw-requestid"]), "all that was told is written"
+    events = watched.engine.client("logs").filter_log_events(logGroupName=group)["events"]
+    said = {line["id"]: line for line in (json.loads(event["message"]) for event in events)}
+    assert said[answer.headers["apigw-requestid"]] == {
+        "id": answer.headers["apigw-requestid"],
+        "status": "200",
+        "route": "GET /items/{id}",
+        "ip": "127.0.0.1",
+        "agent": agent,
+        "bytes": str(len(answer.content)),
+        "unknown": "-",
+    }
+    assert said[refused.headers["apigw-requestid"]]["status"] == "404"
+
+
 def test_lines_survive_and_torn_ones_are_passed_over(tmp_path):
     engine = harness.Engine(tmp_path / "data").start()
 
