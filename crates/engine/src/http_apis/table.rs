@@ -357,6 +357,7 @@ mod tests {
             "[ab]",
             Just("%61".to_owned()),
             Just("a%2Fb".to_owned()),
+            Just("a%252Fb".to_owned()),
             Just("{v}".to_owned())
         ];
         let last = prop_oneof![
@@ -391,7 +392,7 @@ mod tests {
         #[test]
         fn the_tree_finds_what_the_list_does(
             keys in prop::collection::vec(key(), 0..12),
-            paths in prop::collection::vec("(/?(a|b|%61|a%2Fb|%2561|c|%|)){0,4}", 12),
+            paths in prop::collection::vec("(/?(a|b|%61|a%2Fb|a%252Fb|%2561|c|%|)){0,4}", 12),
         ) {
             let mut distinct: Vec<RouteKey> = Vec::new();
             for key in keys.iter().filter_map(|key| key.parse::<RouteKey>().ok()) {
@@ -572,7 +573,20 @@ mod tests {
             found("/f/x%20y/%C3%A4").as_deref(),
             Some("GET /f/{rest+} rest=x y/ä")
         );
-        // What is no UTF-8 is a value like any other, and no panic.
+        // A code of a code is no slash.
+        let table = self::table(&["GET /a%2Fb", "GET /c%252Fd"]);
+        let found = |path| self::found(&table, "GET", path);
+        assert_eq!(found("/%61%2fb").as_deref(), Some("GET /a%2Fb"));
+        assert_eq!(found("/%63%252Fd").as_deref(), Some("GET /c%252Fd"));
+        for path in ["/a%252Fb", "/c%2Fd", "/a/b", "/c/d"] {
+            assert_eq!(found(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_a_value_like_any_other() {
+        let table = table(&["GET /f/{rest+}"]);
+        let found = |path| found(&table, "GET", path);
         assert!(found("/f/%ff").is_some());
         assert!(found("/f/%").is_some());
     }
