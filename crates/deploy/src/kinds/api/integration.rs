@@ -81,15 +81,14 @@ impl Integration {
             parameters.partition(|(name, _)| name.starts_with(HANDLING));
         let subtype = integration["integrationSubtype"].as_str();
         let own = OWN.iter().find(|(_, name)| Some(*name) == subtype);
-        let target = match own {
-            Some((kind, _)) => Target::Own {
+        let target = if let Some((kind, _)) = own {
+            Target::Own {
                 kind: *kind,
                 parameters,
-            },
-            None => {
-                let uri = integration["integrationUri"].as_str();
-                Target::Function(uri.unwrap_or_default().to_owned())
             }
+        } else {
+            let uri = integration["integrationUri"].as_str();
+            Target::Function(uri.unwrap_or_default().to_owned())
         };
         let timeout_ms = integration["timeoutInMillis"].as_u64();
         let timeout_ms = timeout_ms.and_then(|millis| u32::try_from(millis).ok());

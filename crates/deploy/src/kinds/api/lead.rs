@@ -31,7 +31,7 @@ pub async fn lead(
         read::integrations(cloud, api),
         read::routes(cloud, api, authorizers)
     )?;
-    let integrations = integrate_all(cloud, api, wanted, found).await?;
+    let integrations = integrate_all(cloud, api, wanted, &found, &routes).await?;
     let mut changes = Vec::new();
     for (key, route) in wanted {
         let integration = &integrations[&route.integration];
@@ -72,16 +72,22 @@ pub async fn lead(
     Ok(())
 }
 
-/// An id for each integration that is wanted.
+/// An id for each integration that is wanted. Of two that are the same, the one that has
+/// routes stays.
 async fn integrate_all(
     cloud: &Cloud,
     api: &str,
     wanted: &BTreeMap<String, WantedRoute>,
-    found: BTreeMap<String, Integration>,
+    found: &BTreeMap<String, Integration>,
+    routes: &BTreeMap<String, FoundRoute>,
 ) -> Result<BTreeMap<Integration, String>, StepError> {
     let mut ids = BTreeMap::new();
-    for (id, integration) in found {
-        ids.entry(integration).or_insert(id);
+    let used = routes.values().map(|route| &route.integration);
+    for id in used.chain(found.keys()) {
+        if let Some(integration) = found.get(id) {
+            let known = ids.entry(integration.clone());
+            known.or_insert_with(|| id.clone());
+        }
     }
     for route in wanted.values() {
         if !ids.contains_key(&route.integration) {
