@@ -2,6 +2,7 @@
 //! all that was done for one of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use aws_wire::form;
 use bytes::Bytes;
@@ -157,13 +158,14 @@ impl Line {
             ("job", &self.job),
         ] {
             if let Some(value) = value {
-                text.push_str(&format!("  {word}={value}"));
+                // Writing to a string does not fail, here and below.
+                let _ = write!(text, "  {word}={value}");
             }
         }
         if self.cached {
             text.push_str("  cached");
         }
-        text.push_str(&format!("  {}", self.request_id));
+        let _ = write!(text, "  {}", self.request_id);
         text.replace(char::is_control, " ")
     }
 
