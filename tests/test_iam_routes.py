@@ -298,7 +298,8 @@ def test_a_link_ends(shared, engine):
 
 
 def test_a_link_is_as_good_as_who_made_it(shared, engine, role):
-    allow = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": f"arn:aws:execute-api:*:*:{shared.id}/*/GET/key"}
+    only = f"arn:aws:execute-api:*:*:{shared.id}/*/GET/key"
+    allow = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": only}
     _, keys = role(allow)
     signed = link(engine, f"{shared.by_path}/key", keys=keys)
     assert (requests.get(signed).status_code, requests.head(signed).status_code) == (201, 201)

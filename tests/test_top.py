@@ -190,7 +190,7 @@ def test_it_fits_any_screen_and_follows_its_size(terminals, busy):
     # No line was longer than the screen is wide, else it would have gone on below.
     frames = terminal.sent.decode().split("\x1b[J")[:-1]
     for frame in frames:
-        lines = ESCAPES.sub("", frame).split("\r\n")
+        lines = ESCAPES.sub("", frame).replace("\r", "").split("\n")
         assert len(lines) <= 10 and max(map(len, lines)) <= 40, frame
     with terminal.lock:
         terminal.screen.resize(30, 160)
