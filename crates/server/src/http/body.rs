@@ -18,6 +18,10 @@ use tokio::time::{Instant, timeout};
 /// together is bounded by the number of connections.
 const SMALL: u64 = 64 * 1024;
 
+/// A head that says more is not believed: so much may be claimed, and not come, without
+/// harm to those who count.
+const BELIEVED: u64 = 64 * 1024;
+
 /// The unit in which memory is reserved.
 const UNIT: u64 = 64 * 1024;
 
@@ -108,9 +112,10 @@ impl<'a> Unread<'a> {
         }
     }
 
-    /// Has a body counted whose length no head says.
+    /// Has a body counted whose length no head says, or says to be large.
     pub fn counted(mut self, came: impl FnOnce() -> Arc<AtomicU64>) -> Self {
-        if self.incoming.size_hint().exact().is_none() {
+        let told = self.incoming.size_hint().exact();
+        if told.is_none_or(|size| size > BELIEVED) {
             self.came = Some(came());
         }
         self
@@ -131,7 +136,7 @@ impl<'a> Unread<'a> {
         if let Some(came) = &self.came {
             let size = match &read {
                 Ok(whole) => len(&whole.bytes),
-                Err(Refusal::TooLarge { size, .. }) => *size,
+                Err(Refusal::TooLarge { size, .. }) => (*size).min(limit),
                 Err(_) => 0,
             };
             came.store(size, Ordering::Relaxed);

@@ -49,13 +49,20 @@ impl StageLogs {
             return;
         };
         let key = (api.clone(), stage.clone());
-        let asked = lines.known.entry(key).or_insert_with(|| self.asked(api, stage));
+        let asked = lines
+            .known
+            .entry(key)
+            .or_insert_with(|| self.asked(api, stage));
         if let Some(asked) = asked {
             let text = format::fill(&asked.format, answered, self.account.as_str());
-            lines.lines.entry(asked.group.clone()).or_default().push(LogLine {
-                time: answered.time,
-                text: text.into(),
-            });
+            lines
+                .lines
+                .entry(asked.group.clone())
+                .or_default()
+                .push(LogLine {
+                    time: answered.time,
+                    text: text.into(),
+                });
         }
     }
 
