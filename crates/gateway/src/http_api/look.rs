@@ -115,9 +115,9 @@ impl Look<'_> {
             let place = Arc::clone(&routed.place);
             // What is told of a refusal is told of the route that was called.
             let called = before.first().unwrap_or(&place).clone();
-            // A call is one call of its key, by however many routes it goes.
-            let counted = |place: &Arc<Place>| place.endpoint.route.key_required;
-            let is_counted = before.iter().any(counted);
+            // A call is one call of its key, by however many routes it goes. Who came by a
+            // link to the first of them was not counted there.
+            let is_counted = visits.iter().any(Visit::is_counted);
             let visit = self.let_in(address, &routed, &called, is_counted).await?;
             visits.extend(visit);
             if let Some(throttle) = routed.found.endpoint.throttle

@@ -132,7 +132,8 @@ impl HttpApiGateway {
         let response = if cors::is_stranger(rules, seen) {
             Refusal::Stranger.respond(request.request_id)
         } else if map.place.is_ascii() {
-            let visit = request.visits.first();
+            let mut askers = request.visits.iter().map(Visit::asker);
+            let known = askers.find(|asker| *asker != Asker::Anyone);
             let call = Call {
                 parts: seen,
                 route: &map.route,
@@ -141,8 +142,8 @@ impl HttpApiGateway {
                 request_id: request.request_id,
                 time: request.time(),
                 tally: request.tally(),
-                meter: visit.and_then(Visit::meter),
-                asker: visit.map_or(Asker::Anyone, Visit::asker),
+                meter: request.visits.iter().find_map(Visit::meter),
+                asker: known.unwrap_or(Asker::Anyone),
             };
             let body = Limited {
                 body,

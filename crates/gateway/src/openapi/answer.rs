@@ -14,6 +14,7 @@ use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, LOCATION, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
+use http::uri::Scheme;
 use http::{HeaderValue, Method, Response, StatusCode};
 use parking_lot::RwLock;
 use types::Region;
@@ -276,10 +277,9 @@ pub(super) fn address(parts: &Parts, below: &str) -> String {
     let Some(host) = host else {
         return if base.is_empty() { "/" } else { base }.to_owned();
     };
-    let scheme = parts.headers.get("x-forwarded-proto");
-    let scheme = scheme.and_then(|scheme| scheme.to_str().ok());
-    let scheme = scheme.filter(|scheme| matches!(*scheme, "http" | "https"));
-    format!("{}://{host}{base}", scheme.unwrap_or("http"))
+    // As the server saw it: what a client says of it in a header counts not.
+    let scheme = parts.extensions.get::<Scheme>().unwrap_or(&Scheme::HTTP);
+    format!("{scheme}://{host}{base}")
 }
 
 fn respond(parts: &Parts, kind: &'static str, tag: &HeaderValue, bytes: Bytes) -> Response<Body> {

@@ -125,10 +125,11 @@
         choices.map((choice) => make("option", { value: choice, text: choice })));
       input.value = start !== undefined && parameter.required ? shownValue(start) : input.options[0].value;
     } else {
-      const number = schema.type === "number" || schema.type === "integer";
+      const types = [schema.type].flat(), whole = types.includes("integer");
+      const number = types.every((type) => ["number", "integer", "null"].includes(type));
       input = make("input", {
         id, autocomplete: "off", spellcheck: "false", oninput: changed,
-        type: number ? "number" : "text", step: number ? (schema.type === "integer" ? "1" : "any") : null,
+        type: number ? "number" : "text", step: number ? (whole ? "1" : "any") : null,
         min: schema.minimum, max: schema.maximum,
         placeholder: usual === undefined ? null : shownValue(usual),
         value: start !== undefined && parameter.required ? shownValue(start) : "",

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use engine::http_apis::{ApiId, Entry, HttpApis};
-use http::Request;
+use http::uri::Scheme;
+use http::{Extensions, Request};
 use serde_json::{Value, json};
 use store::{Change, Durability, Store};
 use types::Scope;
@@ -357,24 +358,29 @@ fn pages_have_places_of_their_own() {
 
 #[test]
 fn the_address_is_the_one_that_was_asked() {
-    let of = |host: &str, path: &str, proto: Option<&str>| {
-        let mut request = Request::get(path).header("host", host);
-        if let Some(proto) = proto {
-            request = request.header("x-forwarded-proto", proto);
-        }
-        let parts = request.body(()).unwrap().into_parts().0;
+    let of = |host: &str, path: &str, scheme: Option<Scheme>| {
+        let request = Request::get(path).header("host", host);
+        // Anybody can write this.
+        let request = request.header("x-forwarded-proto", "javascript");
+        let mut parts = request.body(()).unwrap().into_parts().0;
+        parts
+            .extensions
+            .extend(scheme.map(with).unwrap_or_default());
         address(&parts, "/_squall/openapi.json")
     };
     let path = "/execute-api/shop/prod/_squall/openapi.json";
     assert_eq!(of("h:1", path, None), "http://h:1/execute-api/shop/prod");
+    let path = "/_squall/openapi.json";
     assert_eq!(
-        of("api.example.com", "/_squall/openapi.json", Some("https")),
+        of("api.example.com", path, Some(Scheme::HTTPS)),
         "https://api.example.com"
     );
-    assert_eq!(
-        of("h", "/_squall/openapi.json", Some("javascript")),
-        "http://h"
-    );
     // What is no host is not repeated.
-    assert_eq!(of("a\"b", "/_squall/openapi.json", None), "/");
+    assert_eq!(of("a\"b", path, None), "/");
+}
+
+fn with(scheme: Scheme) -> Extensions {
+    let mut extensions = Extensions::new();
+    extensions.insert(scheme);
+    extensions
 }

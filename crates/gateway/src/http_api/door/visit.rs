@@ -134,6 +134,11 @@ impl Visit {
         Some(Arc::clone(account.meter.pass.meter()))
     }
 
+    /// Whether it is counted to a key.
+    pub fn is_counted(&self) -> bool {
+        self.account.is_some()
+    }
+
     /// The query without what signs it, where that is how the call came in: what is behind
     /// the route was not asked for that.
     pub fn query(&self, parts: &Parts) -> Option<String> {
