@@ -37,29 +37,26 @@ struct Apis {
 }
 
 pub async fn run(global: &Global, args: OpenapiArgs) -> Result<(), Failure> {
-    let (client, id, stage) = match &args.api {
-        Some(named) => {
-            if args.project.to == PlaceArg::Aws {
-                let message = "--api is of the engine; of AWS there is the project's";
-                return Err(Failure::mistake(message).hint("run it in the project's folder"));
-            }
-            let client = client::find(global)?;
-            let id = one(all(&client).await?, named)?;
-            (client, id, args.project.stage.as_deref().unwrap_or(STAGE))
+    let (client, id, stage) = if let Some(named) = &args.api {
+        if args.project.to == PlaceArg::Aws {
+            let message = "--api is of the engine; of AWS there is the project's";
+            return Err(Failure::mistake(message).hint("run it in the project's folder"));
         }
-        None => {
-            let opened = deployment::open_loosely(global, &args.project).await?;
-            let found = Box::pin(Found::read(&opened.cloud)).await?;
-            let api = found.known().api.ok_or_else(|| {
-                let title = deployment::Shown {
-                    cloud: &opened.cloud,
-                };
-                let message = format!("{} has no API", title.title());
-                Failure::mistake(message)
-                    .hint("squall deploy makes one of [[routes]]; --api names another one")
-            })?;
-            (opened.cloud.client, api.0, STAGE)
-        }
+        let client = client::find(global)?;
+        let id = one(all(&client).await?, named)?;
+        (client, id, args.project.stage.as_deref().unwrap_or(STAGE))
+    } else {
+        let opened = deployment::open_loosely(global, &args.project).await?;
+        let found = Box::pin(Found::read(&opened.cloud)).await?;
+        let api = found.known().api.ok_or_else(|| {
+            let title = deployment::Shown {
+                cloud: &opened.cloud,
+            };
+            let message = format!("{} has no API", title.title());
+            Failure::mistake(message)
+                .hint("squall deploy makes one of [[routes]]; --api names another one")
+        })?;
+        (opened.cloud.client, api.0, STAGE)
     };
     let target = format!(
         "/v2/apis/{}/exports/OAS30?outputType=JSON&stageName={}",
