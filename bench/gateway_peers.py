@@ -161,7 +161,6 @@ class Squall(Contender):
         plan = rest.create_usage_plan(
             name="bench",
             apiStages=[{"apiId": self.closed, "stage": "$default"}],
-            throttle={"rateLimit": 1e6, "burstLimit": 1_000_000},
             quota={"limit": 2_000_000_000, "period": "MONTH"},
         )
         key = rest.create_api_key(name="bench", enabled=True)
