@@ -26,6 +26,9 @@ const MOST_HEADERS: usize = 100;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// Longer than any method that is registered. It is kept with the last requests.
+const LONGEST_METHOD: usize = 32;
+
 /// The addresses that `X-Forwarded-For` is read for, from its end.
 const MOST_PROXIES: usize = 16;
 
@@ -50,6 +53,9 @@ pub(super) fn examine(
 ) -> Result<(), Wrong> {
     if head.method == Method::CONNECT {
         return Err(Wrong::Tunnel);
+    }
+    if head.method.as_str().len() > LONGEST_METHOD {
+        return Err(Wrong::Head("the method is longer than any that there is"));
     }
     if head.version == Version::HTTP_2 {
         if head.headers.len() > MOST_HEADERS {
@@ -167,10 +173,12 @@ impl Told {
     /// client's. What stands before it is the client's own word.
     fn of(headers: &HeaderMap, proxies: &[IpRange]) -> Self {
         let mut told = Self::default();
-        let lines: Vec<&str> = headers
+        // A line that has what is no text is not passed over: what a proxy wrote to its
+        // end still counts.
+        let lines: Vec<_> = headers
             .get_all(FORWARDED_FOR)
             .iter()
-            .filter_map(|line| line.to_str().ok())
+            .map(|line| String::from_utf8_lossy(line.as_bytes()))
             .collect();
         let hops = lines.iter().rev().flat_map(|line| line.rsplit(','));
         for hop in hops.take(MOST_PROXIES) {
@@ -323,6 +331,17 @@ mod tests {
     }
 
     #[test]
+    fn a_method_is_a_word() {
+        let asked = |length: usize| {
+            let mut head = head(Version::HTTP_11, "/", &[("host", "a")]);
+            head.method = Method::from_bytes("A".repeat(length).as_bytes()).unwrap();
+            examine(&mut head, &listening(&[]), peer(), false)
+        };
+        assert_eq!(asked(LONGEST_METHOD), Ok(()));
+        assert!(matches!(asked(LONGEST_METHOD + 1), Err(Wrong::Head(_))));
+    }
+
+    #[test]
     fn cookies_of_http_2_become_one_header() {
         let crumbs = [("cookie", "a=1"), ("cookie", "b=2")];
         let head = check(Version::HTTP_2, "http://localhost/", &crumbs).unwrap();
@@ -354,6 +373,8 @@ mod tests {
             ("x-forwarded-for", "1.2.3.4, what, 10.0.0.7"),
         ];
         assert_eq!(asked(&["10.0.0.0/8"], &garbled), said("10.0.0.7", "http"));
+        let foreign = [("host", "a"), ("x-forwarded-for", "\u{ff}, 1.2.3.4")];
+        assert_eq!(asked(&["10.0.0.0/8"], &foreign), said("1.2.3.4", "http"));
         let ported = [("host", "a"), ("x-forwarded-for", "[2001:db8::1]:443")];
         assert_eq!(asked(&["10.0.0.0/8"], &ported), said("2001:db8::1", "http"));
     }
