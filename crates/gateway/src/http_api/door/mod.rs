@@ -170,7 +170,8 @@ impl Inner {
                 let called = Called {
                     stage: &stage,
                     path: knock.template(),
-                    method: knock.parts.method.as_str(),
+                    // HEAD of a route for GET is a call of that route.
+                    method: knock.method.as_str(),
                 };
                 let admitted = self.usage.admit(&key, &called, now).await;
                 let pass = admitted.map_err(|why| Shut::Usage {

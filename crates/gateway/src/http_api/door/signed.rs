@@ -97,6 +97,10 @@ impl Signatures {
 
     /// Of a signed address, which is that of a GET: HEAD is asked with it as well.
     pub fn look_at_link(&self, knock: &Knock<'_>) -> Result<Arc<Identity>, NotSigned> {
+        // A signature is the same for all spellings of a path, but our routes are not.
+        if !is_straight(knock.parts.uri.path()) {
+            return Err(AuthError::Mismatch.into());
+        }
         let mut parts = knock.parts.clone();
         parts.method = Method::GET;
         let now = Timestamp::now();
@@ -119,6 +123,19 @@ impl Signatures {
         };
         self.engine.iam().authorize(&ask)
     }
+}
+
+/// Whether a path has no parts that are left out where it is signed.
+fn is_straight(path: &str) -> bool {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let mut parts = path.split('/').peekable();
+    while let Some(part) = parts.next() {
+        let is_last = parts.peek().is_none();
+        if matches!(part, "." | "..") || part.is_empty() && !is_last {
+            return false;
+        }
+    }
+    true
 }
 
 /// Whether a request is by a signed address that may be followed by others.
@@ -148,6 +165,18 @@ fn names(query: &str) -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_that_is_signed_in_another_form_is_known() {
+        for path in ["/", "", "/a", "/a/b/", "/a/%2e%2e/b", "/a/...", "/a/.b"] {
+            assert!(is_straight(path), "{path}");
+        }
+        for path in [
+            "//", "//a", "/a//b", "/a//", "/a/./b", "/a/..", "/a/../b", "/.",
+        ] {
+            assert!(!is_straight(path), "{path}");
+        }
+    }
 
     #[test]
     fn what_is_asked_is_told_from_what_signs_it() {

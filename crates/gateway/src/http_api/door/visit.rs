@@ -90,6 +90,10 @@ impl Visit {
                 .map(|it| Arc::from(it.principal.arn.as_str()))
         };
         let known = self.apart.clone().or_else(signer);
+        // Of a route that keeps nothing itself, but leads on to one that does.
+        if known.is_none() && !matches!(self.caller(), Caller::Anybody) {
+            return None;
+        }
         let key = self.account.as_ref().map(|account| &account.key);
         match (known, key) {
             (Some(known), Some(key)) => Some(format!("{known} {key}").into()),
