@@ -53,6 +53,8 @@ pub(crate) fn project(root: &Path) -> Project {
         functions: BTreeMap::new(),
         buckets: BTreeMap::new(),
         routes: vec![],
+        auth: BTreeMap::new(),
+        gateway: project::model::Gateway::default(),
         schedules: BTreeMap::new(),
         triggers: vec![],
         log_days: 14,
