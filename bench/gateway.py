@@ -112,7 +112,7 @@ def ask(server, asked, loadgen, seconds) -> dict:
     request = asked.request(server.address)
     run_loadgen(loadgen, server.address, request, 1, min(1, seconds))
     one = run_loadgen(loadgen, server.address, request, 1, seconds)
-    return {"one": one, "many": wrk(server.address, asked, seconds)}
+    return {"one": one, "many": outcome(lambda: wrk(server.address, asked, seconds))}
 
 
 def wrk(address, asked, seconds) -> dict:
