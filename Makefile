@@ -52,10 +52,10 @@ test-rust: ## Run the Rust tests alone
 	@$(STAGE) "Rust doctests" .ci/quietly cargo test $(QUIET) --locked --workspace --doc
 
 .PHONY: test-python
-test-python: $(VENV)/.ready ## Run the tests with real clients alone (boto3, aws CLI, runtime clients)
+test-python: $(VENV)/.ready ## Run the tests with real clients alone (boto3, aws CLI, runtime clients), two files at a time
 	@$(STAGE) "build squall (dev)" cargo build $(QUIET) --locked -p squall
 	@mkdir -p $(BIN) && cp -f $(TARGET)/debug/squall $(BIN)/squall-dev.new && mv -f $(BIN)/squall-dev.new $(BIN)/squall-dev
-	@SQUALL_BIN=$(CURDIR)/$(BIN)/squall-dev $(STAGE) "real clients" $(PYTHON) -m pytest -q tests
+	@SQUALL_BIN=$(CURDIR)/$(BIN)/squall-dev $(STAGE) "real clients" $(PYTHON) -m pytest -q -n 2 --dist loadfile tests
 
 .PHONY: bench
 bench: build $(VENV)/.ready ## Measure Squall and its peers in one run, and write bench/RESULTS.md
