@@ -49,14 +49,15 @@ def link(engine, url) -> str:
     return request.url
 
 
-def untidy(url) -> int:
-    """The status of a path that clients would make tidy."""
+def untidy(url, **headers):
+    """What a path gets that clients would make tidy."""
     parts = urlsplit(url)
     connection = HTTPConnection(parts.hostname, parts.port, timeout=60)
-    connection.request("GET", url.split(parts.netloc, 1)[1])
-    status = connection.getresponse().status
+    connection.request("GET", url.split(parts.netloc, 1)[1], headers=headers)
+    answer = connection.getresponse()
+    answer.read()
     connection.close()
-    return status
+    return answer
 
 
 def test_head_of_a_route_is_a_call_of_that_route(engine, apis, gateway, echo):
@@ -88,7 +89,17 @@ def test_a_link_is_for_the_one_spelling_of_its_path(engine, apis, gateway, echo)
     assert requests.get(good).status_code == 201
     # All of these are signed as /public is.
     for path in ["/private/../public", "/private/x/../../public", "/public/x/..", "/public/./../public"]:
-        assert untidy(good.replace("/public?", f"{path}?")) == 403, path
+        assert untidy(good.replace("/public?", f"{path}?")).status == 403, path
+
+
+def test_the_way_to_a_folder_leads_to_no_other_host(engine, apis, gateway, s3, bucket):
+    api = apis()
+    s3.put_object(Bucket=bucket, Key="docs/index.html", Body=b"docs", ContentType="text/html")
+    api.route("ANY /{who}/{proxy+}", api.own("Site", bucket=bucket))
+    host = urlsplit(api.endpoint).netloc
+    assert untidy(f"{engine.gateway}/me/docs", host=host).getheader("location") == "/me/docs/"
+    # Browsers take the backslash for a slash.
+    assert untidy(f"{engine.gateway}/\\evil.example/docs", host=host).getheader("location") is None
 
 
 def test_a_second_route_keeps_the_answers_of_tokens_apart(engine, apis, gateway, awslambda, functions):

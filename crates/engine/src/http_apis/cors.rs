@@ -19,9 +19,16 @@ const MEMBERS: [&str; 6] = [
 /// Refuses rules that no browser could follow.
 pub fn check_cors(cors: &Cors) -> Result<(), String> {
     let origins = cors.allow_origins.as_deref().unwrap_or_default();
-    let everyone = origins.iter().any(|origin| origin == "*");
-    if everyone && cors.allow_credentials == Some(true) {
-        return Err("allowCredentials is not supported when allowOrigins is *".to_owned());
+    // `https://*` is everyone as well; `https://*.example.com` is not.
+    let everyone = origins
+        .iter()
+        .find(|origin| *origin == "*" || origin.ends_with("://*"));
+    if let Some(everyone) = everyone
+        && cors.allow_credentials == Some(true)
+    {
+        return Err(format!(
+            "allowCredentials is not supported when allowOrigins is {everyone}"
+        ));
     }
     let odd = origins
         .iter()

@@ -194,8 +194,13 @@ impl Usage {
         self.store.meters().is_long()
     }
 
+    /// It goes on to its end whatever becomes of who waits for it: what the database has
+    /// and the journal still holds would count twice.
     pub async fn fold(&self) {
-        if let Err(error) = self.store.meters().fold().await {
+        let store = Arc::clone(&self.store);
+        let folded = tokio::spawn(async move { store.meters().fold().await }).await;
+        let folded = folded.unwrap_or_else(|_| Err(StoreError::Closed));
+        if let Err(error) = folded {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "usage stays in its journal"

@@ -1,6 +1,7 @@
 //! Plans over a real store: throttles, quotas, and what is left after a restart.
 
 use std::path::Path;
+use std::time::Duration;
 
 use store::Durability;
 
@@ -380,4 +381,37 @@ async fn a_method_with_a_throttle_of_its_own_has_its_own_bucket() {
         );
     }
     assert!(set(STAGE, vec![("/a/GET", slow(0))]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_move_that_is_given_up_in_the_midst_counts_nothing_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = open(folder.path());
+    let key = bench.key().await;
+    let rounds = 10;
+    for _ in 0..rounds {
+        bench.call(&key, NOW).await.unwrap();
+        let before = bench.store.commits().count;
+        {
+            // As when the engine is stopped just when the database has it.
+            let mut fold = std::pin::pin!(bench.usage.fold());
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            while fold.as_mut().poll(&mut context).is_pending() {
+                let asked = Instant::now();
+                while bench.store.commits().count == before
+                    && asked.elapsed() < Duration::from_millis(20)
+                {
+                    tokio::task::yield_now().await;
+                }
+                if bench.store.commits().count > before {
+                    break;
+                }
+            }
+        }
+        bench.usage.fold().await;
+    }
+    let day = day_of(NOW);
+    let used = bench.usage.of_key(None, &key.id, day, day).await.unwrap();
+    let used: u64 = used.iter().map(|reading| reading.amounts.requests).sum();
+    assert_eq!(used, rounds);
 }

@@ -17,6 +17,24 @@ const HEAD: usize = 8;
 /// The day and the amounts, before the name.
 const FIXED: usize = 8 + 7 * 8;
 
+/// A segment to which nothing is added any more.
+pub(super) struct Ended {
+    pub segment: u64,
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Ended {
+    /// Rows outlive a loss of power; what they are made of should as well. It waits for
+    /// the disk.
+    pub fn sync(self) -> Result<(), StoreError> {
+        match self.file {
+            Some(file) => file.sync_data().map_err(StoreError::io("sync", &self.path)),
+            None => Ok(()),
+        }
+    }
+}
+
 pub(super) struct Journal {
     dir: PathBuf,
     segment: u64,
@@ -83,17 +101,16 @@ impl Journal {
         Ok(())
     }
 
-    /// Ends the segment and begins another one. Returns the one that has ended.
-    pub fn turn(&mut self) -> Result<u64, StoreError> {
-        let ended = self.segment;
-        if let Some(file) = self.file.take() {
-            // Rows outlive a loss of power; what they are made of should as well.
-            let path = self.path(ended);
-            file.sync_data().map_err(StoreError::io("sync", &path))?;
-        }
+    /// Ends the segment and begins another one.
+    pub fn turn(&mut self) -> Ended {
+        let ended = Ended {
+            segment: self.segment,
+            path: self.path(self.segment),
+            file: self.file.take(),
+        };
         self.segment += 1;
         self.bytes = 0;
-        Ok(ended)
+        ended
     }
 
     /// Removes what was folded. What cannot be removed is left for the next start.

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use crate::database::Reader;
 use crate::error::StoreError;
-use crate::files::Root;
+use crate::files::{Root, blocking};
 use crate::operation;
 use crate::writer::Writer;
 
@@ -187,22 +187,25 @@ impl Meters {
         Ok(readings.collect())
     }
 
-    /// Moves what the journal holds into rows.
+    /// Moves what the journal holds into rows. It must not be dropped before its end.
     pub async fn fold(&self) -> Result<(), StoreError> {
         let _alone = self.folding.write().await;
-        let (segment, sums) = {
+        let (ended, sums) = {
             let mut desk = self.desk.lock();
             // What an earlier attempt could not store goes along.
             if desk.sums.is_empty() && desk.leaving.is_empty() {
                 return Ok(());
             }
-            let segment = desk.journal.turn()?;
+            let ended = desk.journal.turn();
             let sums = std::mem::take(&mut desk.sums);
             for (key, amounts) in sums {
                 desk.leaving.entry(key).or_default().add(&amounts);
             }
-            (segment, desk.leaving.clone())
+            (ended, desk.leaving.clone())
         };
+        let segment = ended.segment;
+        // Beside the lock: each call with a key takes it.
+        blocking::<(), StoreError>(|| ended.sync()).await?;
         operation::carry_out::<(), StoreError, _>(&self.writer, None, move |transaction, _| {
             rows::add(transaction, segment, &sums)?;
             Ok(Ok(((), Vec::new())))
