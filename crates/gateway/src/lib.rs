@@ -27,7 +27,9 @@ mod stream;
 mod target;
 
 pub use gateway::Gateway;
-pub use http_api::{ApiRequest, HttpApiGateway, Keepers, Looked, check_map, check_model};
+pub use http_api::{
+    ApiRequest, BringsBody, HttpApiGateway, Keepers, Looked, check_map, check_model,
+};
 pub use map_routes::{EngineJobs, EngineMap, Found, GivenUp, MapRoutes};
 pub use model_routes::EngineModels;
 pub use openapi::Documents;

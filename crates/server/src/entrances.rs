@@ -106,13 +106,18 @@ impl Entrances {
             hosts: hosts(settings, apis),
             proxies: settings.config.trusted_proxies.clone(),
         };
-        connections.serve(self.api, listening(None), api_port.clone());
+        // Clients of AWS may know the engine by a name that only they resolve.
+        let signed = |listening: Listening| Listening {
+            hosts: listening.hosts.or_signed(),
+            ..listening
+        };
+        connections.serve(self.api, signed(listening(None)), api_port.clone());
         connections.serve(self.gateway, listening(None), gateway_port.clone());
         let Some(tls) = tls else {
             return;
         };
         if let Some(listener) = self.api_tls {
-            connections.serve(listener, listening(Some(tls.clone())), api_port);
+            connections.serve(listener, signed(listening(Some(tls.clone()))), api_port);
         }
         if let Some(listener) = self.gateway_tls {
             connections.serve(listener, listening(Some(tls.clone())), gateway_port);

@@ -7,7 +7,7 @@ use aws_wire::sigv4::Verifier;
 use aws_wire::{Body, error};
 use buckets::Buckets;
 use engine::Engine;
-use gateway::{Found, Gateway, GivenUp, HttpApiGateway, Looked, MapRoutes, Website};
+use gateway::{BringsBody, Found, Gateway, GivenUp, HttpApiGateway, Looked, MapRoutes, Website};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 
@@ -56,7 +56,10 @@ impl Port for GatewayPort {
 }
 
 impl GatewayPort {
-    async fn serve(&self, head: Parts, body: Unread<'_>) -> Response<Body> {
+    async fn serve(&self, mut head: Parts, body: Unread<'_>) -> Response<Body> {
+        if !body.is_empty() {
+            head.extensions.insert(BringsBody);
+        }
         if Website::is_for(&head) && !self.apis.has_domain(&head) {
             let (_, rest) = body.pieces();
             let response = self.websites.handle(&head).await;

@@ -209,8 +209,8 @@ fn plain(part: &str) -> Option<String> {
     is_plain.then(|| text.into_owned())
 }
 
-/// The same address with a slash behind it. It begins with one slash: an address whose
-/// second part is empty does not get here.
+/// The same address with a slash behind it. It begins with one slash, and browsers take no
+/// other letter for a second one.
 fn to_slash(parts: &Parts) -> Response<Body> {
     let path = parts.uri.path();
     let query = parts.uri.query().map(|query| format!("?{query}"));
@@ -218,6 +218,7 @@ fn to_slash(parts: &Parts) -> Response<Body> {
     let mut response = Response::new(body::empty());
     if let Ok(to) = HeaderValue::from_str(&to)
         && !path.starts_with("//")
+        && !path.contains('\\')
     {
         *response.status_mut() = StatusCode::FOUND;
         response.headers_mut().insert(LOCATION, to);

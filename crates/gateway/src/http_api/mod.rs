@@ -380,8 +380,15 @@ impl ApiRequest {
     }
 }
 
+/// Among the extensions of a head after which a body comes: HTTP/2 says it by no header.
+#[derive(Debug, Clone, Copy)]
+pub struct BringsBody;
+
 /// Whether there is a body to come: an answer may be about it.
 fn brings_body(parts: &Parts) -> bool {
+    if parts.extensions.get::<BringsBody>().is_some() {
+        return true;
+    }
     let length = parts.headers.get(CONTENT_LENGTH);
     length.is_some_and(|length| length != "0") || parts.headers.contains_key(TRANSFER_ENCODING)
 }

@@ -62,7 +62,7 @@ impl Walk<'_> {
             RouteKey::Default => None,
             RouteKey::Path { method, .. } => method.as_ref(),
         };
-        let target = self.target(endpoint, method);
+        let (target, doors) = self.target(endpoint, method);
         let own = method.map(|method| method.as_str().to_ascii_lowercase());
         let methods = match &own {
             Some(method) => vec![method.clone()],
@@ -71,28 +71,41 @@ impl Walk<'_> {
         for form in PathForm::of(&endpoint.route.key) {
             for draft in self.drafts(target.as_deref().unwrap_or(endpoint), &form, &methods) {
                 if own.as_ref().is_none_or(|own| *own == draft.method) {
-                    self.put(endpoint, &form, draft, own.is_none());
+                    self.put((endpoint, &doors), &form, draft, own.is_none());
                 }
             }
         }
     }
 
-    /// What a route leads to by way of others, if it leads to another.
-    fn target(&self, endpoint: &Endpoint, method: Option<&Method>) -> Option<Arc<Endpoint>> {
-        let mut at = led_to(endpoint)?.path.clone();
+    /// What a route leads to by way of others, if it leads to another; and all whose doors
+    /// are on the way besides its own.
+    fn target(
+        &self,
+        endpoint: &Endpoint,
+        method: Option<&Method>,
+    ) -> (Option<Arc<Endpoint>>, Vec<Arc<Endpoint>>) {
+        let mut doors = Vec::new();
+        let Some(first) = led_to(endpoint) else {
+            return (None, doors);
+        };
+        let mut at = first.path.clone();
         let methods = match method {
             Some(method) => vec![method.as_str()],
             None => vec!["GET", "POST", "PUT"],
         };
         for _ in 0..STEPS {
             let mut tried = methods.iter();
-            let found = tried.find_map(|method| self.facts.served.find(method, &at))?;
+            let found = tried.find_map(|method| self.facts.served.find(method, &at));
+            let Some(found) = found else {
+                break;
+            };
+            doors.push(Arc::clone(&found.endpoint));
             match led_to(&found.endpoint) {
                 Some(next) => at.clone_from(&next.path),
-                None => return Some(found.endpoint),
+                None => return (Some(found.endpoint), doors),
             }
         }
-        None
+        (None, doors)
     }
 
     fn drafts(&mut self, endpoint: &Endpoint, form: &PathForm, methods: &[String]) -> Vec<Draft> {
@@ -122,7 +135,13 @@ impl Walk<'_> {
         }
     }
 
-    fn put(&mut self, endpoint: &Endpoint, form: &PathForm, draft: Draft, is_any: bool) {
+    fn put(
+        &mut self,
+        (endpoint, doors): (&Endpoint, &[Arc<Endpoint>]),
+        form: &PathForm,
+        draft: Draft,
+        is_any: bool,
+    ) {
         let form = if draft.is_main() {
             form.clone()
         } else {
@@ -137,7 +156,9 @@ impl Walk<'_> {
         let place = Place {
             id,
             tag,
-            security: self.schemes.wanted(endpoint, self.facts.region),
+            security: self
+                .schemes
+                .wanted_by_all(endpoint, doors, self.facts.region),
             is_any: is_any && draft.kind != "map" && draft.kind != "model",
         };
         if draft.kind == "map" && draft.is_main() {

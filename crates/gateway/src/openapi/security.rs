@@ -1,6 +1,8 @@
 //! Who may call, in OpenAPI's words: each way to say who one is becomes a scheme, and each
 //! operation says which of them it wants together.
 
+use std::sync::Arc;
+
 use engine::http_apis::{
     Authorization, Authorizer, AuthorizerKind, Endpoint, FunctionAuthorizer, JwtAuthorizer,
 };
@@ -9,6 +11,8 @@ use types::Region;
 
 const KEY: &str = "ApiKey";
 const SIGNATURE: &str = "Signature";
+/// Routes in a chain multiply the ways through their doors.
+const MOST_WAYS: usize = 32;
 
 /// The schemes of a document, as far as operations name them.
 #[derive(Debug, Default)]
@@ -20,8 +24,35 @@ pub(super) struct Schemes {
 type Together = Vec<(String, Vec<String>)>;
 
 impl Schemes {
-    /// What a route wants; of several any one will do, and none is wanted if there is none.
-    pub fn wanted(&mut self, endpoint: &Endpoint, region: &Region) -> Vec<Value> {
+    /// What a route wants, together with what those want to which it leads on; of several
+    /// any one will do, and none is wanted if there is none.
+    pub fn wanted_by_all(
+        &mut self,
+        endpoint: &Endpoint,
+        doors: &[Arc<Endpoint>],
+        region: &Region,
+    ) -> Vec<Value> {
+        let mut ways = self.wanted(endpoint, region);
+        for door in doors {
+            let others = self.wanted(door, region);
+            let both = |way: &Together| {
+                let joined = others.iter().map(|other| {
+                    let more = other.iter().filter(|one| !way.contains(one));
+                    way.iter().chain(more).cloned().collect()
+                });
+                joined.collect::<Vec<_>>()
+            };
+            ways = ways.iter().flat_map(both).take(MOST_WAYS).collect();
+        }
+        ways.retain(|way| !way.is_empty());
+        let shown = ways.into_iter().map(|way| {
+            let way = way.into_iter().map(|(name, scopes)| (name, scopes.into()));
+            Value::Object(way.collect())
+        });
+        shown.collect()
+    }
+
+    fn wanted(&mut self, endpoint: &Endpoint, region: &Region) -> Vec<Together> {
         let mut ways: Vec<Together> = match &endpoint.route.authorization {
             Authorization::Open => vec![vec![]],
             Authorization::Iam => {
@@ -41,12 +72,7 @@ impl Schemes {
                 way.push((KEY.to_owned(), vec![]));
             }
         }
-        ways.retain(|way| !way.is_empty());
-        let shown = ways.into_iter().map(|way| {
-            let way = way.into_iter().map(|(name, scopes)| (name, scopes.into()));
-            Value::Object(way.collect())
-        });
-        shown.collect()
+        ways
     }
 
     fn of(&mut self, authorizer: &Authorizer, scopes: &[String]) -> Vec<Together> {

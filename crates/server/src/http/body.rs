@@ -99,6 +99,11 @@ pub struct Unread<'a> {
 }
 
 impl<'a> Unread<'a> {
+    /// Whether nothing comes after the head.
+    pub fn is_empty(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
     pub(super) fn new(incoming: Incoming, head: &Parts, rules: &'a BodyRules) -> Self {
         let awaited = head
             .headers

@@ -67,7 +67,8 @@ pub(super) fn examine(
     }
     take_host(head)?;
     let host = host_of(head);
-    if !host.is_empty() && !listening.hosts.admit(host) {
+    let hosts = &listening.hosts;
+    if !host.is_empty() && !hosts.admit(host) && !hosts.admit_signed(head) {
         return Err(Wrong::Misdirected);
     }
     let mut scheme = if secure { Scheme::HTTPS } else { Scheme::HTTP };

@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use http::header::HOST;
+use http::header::{AUTHORIZATION, HOST};
 use http::request::Parts;
 
 /// Whose names nobody gets who could turn them against us: those that mean this machine,
@@ -34,6 +34,8 @@ pub struct Hosts {
     machine: String,
     /// Names that came since the start, such as those of HTTP APIs.
     known: Option<Arc<Known>>,
+    /// Whether all that is signed is checked by who answers it.
+    signatures_count: bool,
 }
 
 impl fmt::Debug for Hosts {
@@ -50,6 +52,7 @@ impl Hosts {
             given: given.iter().map(|name| name.to_ascii_lowercase()).collect(),
             machine: machine.to_ascii_lowercase(),
             known: None,
+            signatures_count: false,
         }
     }
 
@@ -58,6 +61,27 @@ impl Hosts {
     pub fn or(mut self, known: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         self.known = Some(Arc::new(known));
         self
+    }
+
+    /// Besides, all names where a request is signed: the signature covers the name, and
+    /// pages of other sites cannot make one. Only for who refuses signatures that are bad.
+    #[must_use]
+    pub fn or_signed(mut self) -> Self {
+        self.signatures_count = true;
+        self
+    }
+
+    /// Whether a request comes with a signature that will be checked.
+    pub fn admit_signed(&self, head: &Parts) -> bool {
+        let signed = || {
+            let header = head.headers.get(AUTHORIZATION);
+            let query = head.uri.query().unwrap_or_default();
+            header.is_some_and(|value| value.as_bytes().starts_with(b"AWS"))
+                || query.split('&').any(|pair| {
+                    pair.starts_with("X-Amz-Signature=") || pair.starts_with("AWSAccessKeyId=")
+                })
+        };
+        self.signatures_count && signed()
     }
 
     /// Whether a request is for us, by the host that it names. One that names none comes

@@ -4,6 +4,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
@@ -76,7 +77,9 @@ impl Files {
 fn begin(folder: &Path, number: u64) -> io::Result<(File, u64)> {
     let mut options = OpenOptions::new();
     let path = folder.join(format!("{number:08}.jsonl"));
-    let mut file = options.create(true).read(true).append(true).open(path)?;
+    // Who called what is nobody else's business, wherever the folder is copied to.
+    options.create(true).read(true).append(true).mode(0o600);
+    let mut file = options.open(path)?;
     let whole = whole_lines(&mut file)?;
     file.set_len(whole)?;
     Ok((file, whole))

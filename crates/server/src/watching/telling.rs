@@ -102,6 +102,10 @@ impl Telling {
         answered.status = response.status().as_u16();
         answered.head_micros = micros(self.began);
         answered.about = about.unwrap_or_default();
+        // A token's subject may be as long as the token.
+        if let Some(caller) = &mut answered.about.caller {
+            *caller = cut(caller).into();
+        }
         let headers = response.headers_mut();
         if !headers.contains_key(&REQUEST_ID) && !headers.contains_key(&S3_REQUEST_ID) {
             let id = HeaderValue::from_str(&self.incoming.request_id.to_string());
