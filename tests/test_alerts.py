@@ -255,6 +255,7 @@ def test_what_makes_no_rule_is_refused(engine):
         (("x", "--when", "errors > 5", "--webhook", "file:///etc/passwd"), "address"),
         (("x", "--when", "errors > 5", "--to-function", unique("nobody")), "no function"),
         (("x", "--when", "errors > 5", "--key", "k", "--webhook", "https://x.example"), "only quota"),
+        (("x", "--when", "quota > 80%", "--key", "k", "--webhook", "https://x.example"), 'no key "k"'),
         (("a b", "--when", "errors > 5", "--webhook", "https://x.example"), "name of an alert"),
         (("x", "--when", "errors > 5"), "--webhook"),
     ]:

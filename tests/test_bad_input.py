@@ -240,7 +240,8 @@ def test_a_malformed_name_is_refused_by_every_call(engine, name):
         answer = call(engine, method, path, b"{}" if method == "PUT" else b"")
         # Below the path, a name that is no name may as well be an unknown path.
         assert 400 <= answer.status < 500, (method, path, answer)
-        assert answer.code or answer.status == 414, (method, answer)
+        # What is too long for a head is refused before any service sees it.
+        assert answer.code or answer.status in (414, 431), (method, answer)
         assert b"<html" not in answer.body.lower()
         assert len(answer.body) < 4000
 

@@ -219,7 +219,7 @@ def test_what_it_says_of_itself(folder):
         "GET /also/{id} -> route /members/{id}",
         "/signed -> gate-dev-echo, signed",
         "only from 10.0.0.0/8",
-        "bodies up to 1024 bytes",
+        "bodies up to 1 KB",
         "ANY /limited 1 a second, 1 at once",
         "api.example.test             leads to gate-dev",
         "to see and try: http://",

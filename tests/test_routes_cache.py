@@ -5,6 +5,7 @@ import gzip
 import json
 import subprocess
 
+import httpx
 import pytest
 import requests
 import zstandard
@@ -109,6 +110,19 @@ def test_a_deployment_empties_it(apis, counting):
     assert [count(requests.get(f"{api.by_path}/a")) for _ in range(2)] == [1, 1]
     api.handled(counting, "GET /b")
     assert [count(requests.get(f"{api.by_path}/a")) for _ in range(2)] == [2, 2]
+
+
+def test_what_brings_a_body_is_asked_anew(apis, counting):
+    """Also over HTTP/2, where a body needs no header that tells of it."""
+    api = apis()
+    api.handled(counting, "GET /a", cache_seconds="300")
+    assert count(requests.get(f"{api.by_path}/a")) == 1
+    assert count(requests.get(f"{api.by_path}/a")) == 1
+    with httpx.Client(http1=False, http2=True) as client:
+        assert count(client.get(f"{api.by_path}/a")) == 1
+        pieces = client.build_request("GET", f"{api.by_path}/a", content=iter([b"a", b"b"]))
+        assert "content-length" not in pieces.headers
+        assert count(client.send(pieces)) == 2
 
 
 def test_nobody_gets_what_another_was_answered(apis, gateway, engine, counting):

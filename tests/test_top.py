@@ -22,6 +22,8 @@ from harness import DEADLINE, eventually, unique
 from http_apis import apis, echo, gateway  # noqa: F401 (fixtures)
 from test_csv_service_jobs import COUNTED, Counter
 
+#: Other tests call many routes of the same engine: all of them are to be seen.
+TALL = 600
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
@@ -153,7 +155,7 @@ def test_a_line_each_second_for_programs(engine):
 
 
 def test_it_is_live_and_leaves_the_terminal_as_it_was(engine, terminals, busy):
-    terminal = terminals("--over", "5m")
+    terminal = terminals("--over", "5m", lines=TALL)
     terminal.wait_for(r"requests [\d.]+/s", r"GET /looked-at/\{id\}", "FUNCTION")
     assert terminal.sent.startswith(b"\x1b[?1049h\x1b[?25l"), "a screen of its own, no cursor"
     # Something new is seen without anybody asking.
@@ -200,7 +202,8 @@ def test_it_fits_any_screen_and_follows_its_size(terminals, busy):
 
 
 def test_it_is_read_without_colours(terminals, busy):
-    plain, coloured = terminals("--over", "5m", NO_COLOR="1"), terminals("--over", "5m")
+    plain = terminals("--over", "5m", lines=TALL, NO_COLOR="1")
+    coloured = terminals("--over", "5m", lines=TALL)
     for terminal in [plain, coloured]:
         terminal.wait_for("GET /broken", "errors [1-9]")
     assert b"\x1b[31m" in coloured.sent

@@ -169,9 +169,22 @@ fn wrong(kind: &Kind, node: &Node, path: &[&str], report: &mut Report<'_>) {
     let hint = match (kind, &node.value) {
         (Kind::OneOf(words), Value::Text(text)) => nearest::nearest(text, words.iter().copied())
             .map(|near| format!("did you mean {near}?")),
+        (kind, Value::Text(_)) if lists(kind, &node.value) => Some(format!(
+            "a list stands in brackets: [{}]",
+            shown(&node.value)
+        )),
         _ => None,
     };
     report.at(node.at, path, problem, hint);
+}
+
+/// Whether it may be a list of such values.
+fn lists(kind: &Kind, value: &Value) -> bool {
+    match kind {
+        Kind::List(one) => takes(one, value),
+        Kind::Either(kinds) => kinds.iter().any(|kind| lists(kind, value)),
+        _ => false,
+    }
 }
 
 fn shown(value: &Value) -> String {
@@ -197,7 +210,7 @@ fn expected(kind: &Kind) -> String {
         Kind::Truth => "true or false".to_owned(),
         Kind::Off => "false".to_owned(),
         Kind::Plain => "a text, a number, true or false".to_owned(),
-        Kind::List(kind) => format!("a list, each {}", expected(kind)),
+        Kind::List(kind) => format!("a list (each {})", expected(kind)),
         Kind::Named(..) | Kind::Table(_) | Kind::AnyTable => "a table".to_owned(),
         Kind::Any => "any value".to_owned(),
         Kind::Either(kinds) => alternatives(kinds.iter().map(expected)),

@@ -190,13 +190,14 @@ function ran and failed.")]
     Jobs(JobsArgs),
     /// Run one item of a job again, and show what happens
     Replay(ReplayArgs),
-    /// Show a function's log
+    /// Show a function's log, or the requests of the gateway
     #[command(after_help = "\
 Examples:
   squall logs fit                 the last hour
   squall logs fit --since 2d      the last two days
   squall logs fit -f              from now on, until Ctrl-C
-  squall logs --access --status 5xx    requests of the gateway that went wrong
+  squall logs --access --status 5xx
+                                  requests of the gateway that went wrong
   squall logs --request ID        a request, and all that was done for it")]
     Logs(LogsArgs),
     /// List instances and templates: what runs, and what it takes
@@ -246,7 +247,7 @@ pub struct UpArgs {
     /// Address of the AWS endpoint; port 0 takes a free one [default: 127.0.0.1:4566]
     #[arg(long, value_parser = server::parse_address, value_name = "ADDRESS")]
     pub api: Option<SocketAddr>,
-    /// Address that serves function URLs [default: 127.0.0.1:8080]
+    /// Address of the gateway: routes, function URLs, websites [default: 127.0.0.1:8080]
     #[arg(long, value_parser = server::parse_address, value_name = "ADDRESS")]
     pub gateway: Option<SocketAddr>,
     /// Address that serves the same over TLS, with a certificate of its own unless

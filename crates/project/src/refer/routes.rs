@@ -169,7 +169,10 @@ fn cors(judge: &mut Judge<'_, '_>, at: &str, cors: &Cors) {
         ("headers", &cors.headers, "name the headers"),
         ("expose", &cors.expose, "name the headers"),
     ] {
-        if texts.iter().any(|text| text == "*") {
+        if texts
+            .iter()
+            .any(|text| text == "*" || text.ends_with("://*"))
+        {
             let problem = "with credentials, * is not allowed";
             judge.wrong(
                 &["routes", at, "cors", field],

@@ -124,6 +124,10 @@ fn what_does_not_fit_together_is_told_with_its_place() {
             "3:12: functions.f.packages: a function of python3.11 has no packages (only a function in R has them)",
         ),
         (
+            "[[routes]]\npath = \"/\"\nfunction = \"f\"\ncors = \"*\"",
+            "6:8: routes.cors: it must be a list (each an origin such as https://example.com, or *) or a table, not a text (a list stands in brackets: [\"*\"])",
+        ),
+        (
             "[[routes]]\nfunction = \"f\"",
             "3:1: routes: a route needs the field path",
         ),

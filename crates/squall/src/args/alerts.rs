@@ -52,11 +52,13 @@ pub enum AlertsAction {
     Add(AddAlertArgs),
     /// Take an alert away
     Remove {
+        /// The alert's name
         #[arg(value_name = "NAME")]
         name: String,
     },
     /// Tell who would be told, now
     Test {
+        /// The alert's name
         #[arg(value_name = "NAME")]
         name: String,
     },
@@ -65,6 +67,7 @@ pub enum AlertsAction {
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("told").required(true).args(["to_function", "webhook"])))]
 pub struct AddAlertArgs {
+    /// By which you know it again
     #[arg(value_name = "NAME")]
     pub name: String,
     /// What shall not be, such as 'errors > 5%'

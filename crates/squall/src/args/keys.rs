@@ -87,6 +87,7 @@ pub struct PlansArgs {
 pub enum PlansAction {
     /// Make a plan
     Create {
+        /// By which you know it again
         #[arg(long)]
         name: String,
         #[command(flatten)]

@@ -5,9 +5,11 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use types::Timestamp;
+use watch::alerts::{Condition, Measure};
 
 use crate::args::{AddAlertArgs, AlertsAction, AlertsArgs, Global};
 use crate::client::{self, Answer, Call, Client};
+use crate::commands::plans;
 use crate::commands::schedules::get;
 use crate::failure::Failure;
 use crate::output::{self, Table};
@@ -102,9 +104,7 @@ fn short(moment: &str) -> String {
 
 async fn add(global: &Global, client: &Client, args: AddAlertArgs) -> Result<(), Failure> {
     // Here the mistake is told without an engine.
-    args.when
-        .parse::<watch::alerts::Condition>()
-        .map_err(Failure::mistake)?;
+    let condition: Condition = args.when.parse().map_err(Failure::mistake)?;
     let seconds = |text: &str| {
         span::seconds(text).ok_or_else(|| {
             Failure::mistake(format!("{text:?} is no span of time")).hint("such as 30s, 5m or 6h")
@@ -128,6 +128,10 @@ async fn add(global: &Global, client: &Client, args: AddAlertArgs) -> Result<(),
         if let Some(value) = value {
             wish[name] = value;
         }
+    }
+    if let (Some(key), Measure::Quota) = (wish["key"].as_str(), condition.measure) {
+        // The engine takes any name, and of a mistaken one it would never tell.
+        plans::key_id(client, key).await?;
     }
     let call = Call {
         method: Method::PUT,

@@ -257,11 +257,12 @@ async fn rotate(
     call(client, Method::PUT, &target, Some(&body)).await?;
     show_new(global, &new, Some(&old.id))?;
     if !global.json {
-        output::note(&format!(
-            "the old one, {}, is good until {}",
-            old.id,
-            short(&end)
-        ));
+        let until = earlier.unwrap_or(&end);
+        output::note(&if *until > Timestamp::now().rfc3339() {
+            format!("the old one, {}, is good until {}", old.id, short(until))
+        } else {
+            format!("the old one, {}, is good no longer", old.id)
+        });
     }
     Ok(())
 }

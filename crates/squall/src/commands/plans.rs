@@ -61,17 +61,22 @@ pub async fn run(global: &Global, args: PlansArgs) -> Result<(), Failure> {
             tell(global, &read(changed)?, "changed the plan")
         }
         Some(PlansAction::Add { plan, key }) => {
-            let (plan, key) = (find(&client, &plan).await?, key_id(&client, &key).await?);
-            let body = json!({ "keyId": key, "keyType": "API_KEY" });
+            let (plan, id) = (find(&client, &plan).await?, key_id(&client, &key).await?);
+            let body = json!({ "keyId": id, "keyType": "API_KEY" });
             let target = format!("/usageplans/{}/keys", plan.id);
             call(&client, Method::POST, &target, Some(&body)).await?;
-            tell(global, &plan, "the key calls under the plan")
+            tell(
+                global,
+                &plan,
+                &format!("the key {key} calls under the plan"),
+            )
         }
         Some(PlansAction::Remove { plan, key }) => {
-            let (plan, key) = (find(&client, &plan).await?, key_id(&client, &key).await?);
-            let target = format!("/usageplans/{}/keys/{key}", plan.id);
+            let (plan, id) = (find(&client, &plan).await?, key_id(&client, &key).await?);
+            let target = format!("/usageplans/{}/keys/{id}", plan.id);
             call(&client, Method::DELETE, &target, None).await?;
-            tell(global, &plan, "the key is no longer in the plan")
+            let what = format!("the key {key} is no longer in the plan");
+            tell(global, &plan, &what)
         }
         Some(PlansAction::Rm { plan, yes }) => {
             let plan = find(&client, &plan).await?;
@@ -258,7 +263,7 @@ async fn find(client: &Client, named: &str) -> Result<Plan, Failure> {
     })
 }
 
-async fn key_id(client: &Client, named: &str) -> Result<String, Failure> {
+pub(super) async fn key_id(client: &Client, named: &str) -> Result<String, Failure> {
     Ok(keys::one(keys::all(client).await?, named)?.id)
 }
 

@@ -134,7 +134,7 @@ fn announce(global: &Global, running: &Running) -> Result<(), Failure> {
             "squall {version} is ready.\n\n  \
              AWS endpoint   {api}\n  \
              buckets        http://BUCKET.s3.localhost:{api_port}, or {api}/BUCKET\n  \
-             function URLs  {gateway}\n  \
+             gateway        {gateway}\n  \
              websites       http://BUCKET.s3-website.localhost:{gateway_port}\n  \
              {https}region         {region}, account {account}\n  \
              data           {data}\n  \

@@ -46,7 +46,7 @@ impl<'a> Shown<'a> {
         })
     }
 
-    /// The plan on stderr, a line for each step.
+    /// The plan on stderr, a line for each step, more for one with much to say.
     pub fn plan(&self, plan: &Plan) {
         output::note(&self.title());
         for line in lines(&plan.steps) {
@@ -54,6 +54,9 @@ impl<'a> Shown<'a> {
         }
     }
 }
+
+/// What of details is one line; more than that stands one under the other.
+const LINE: usize = 72;
 
 /// Kinds and names stand under each other, details behind them.
 fn lines(steps: &[Step]) -> Vec<String> {
@@ -66,13 +69,23 @@ fn lines(steps: &[Step]) -> Vec<String> {
             Action::Remove => '-',
         };
         let details = step.details.join("; ");
-        let line = format!(
-            "  {sign} {:kinds$}  {:names$}  {details}",
+        let details = if details.chars().count() > LINE {
+            step.details.clone()
+        } else {
+            vec![details]
+        };
+        let mut details = details.iter();
+        let first = details.next().map_or("", String::as_str);
+        let first = format!(
+            "  {sign} {:kinds$}  {:names$}  {first}",
             step.kind, step.name
         );
-        line.trim_end().to_owned()
+        let indent = 4 + kinds + 2 + names + 2;
+        let others = details.map(|detail| format!("{:indent$}{detail}", ""));
+        let lines = std::iter::once(first.trim_end().to_owned()).chain(others);
+        lines.collect::<Vec<_>>()
     };
-    steps.iter().map(line).collect()
+    steps.iter().flat_map(line).collect()
 }
 
 pub fn steps_json(steps: &[Step]) -> Value {
@@ -167,6 +180,22 @@ mod tests {
         assert_eq!(
             lines(&steps),
             ["  + role       p-dev-fit  a; b", "  - log group  p-dev-f"]
+        );
+    }
+
+    #[test]
+    fn details_that_make_no_line_stand_under_each_other() {
+        let work = log_group::Work::Remove("x".to_owned());
+        let (one, two) = ("a".repeat(40), "b".repeat(40));
+        let step = Step::draft(Action::Create, Phase::Role, "routes", "p")
+            .details([one.clone(), two.clone()])
+            .work(work);
+        assert_eq!(
+            lines(&[step]),
+            [
+                format!("  + routes  p  {one}"),
+                format!("               {two}")
+            ]
         );
     }
 }

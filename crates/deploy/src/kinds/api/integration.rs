@@ -143,7 +143,7 @@ impl Integration {
                 "stream" => "streamed".to_owned(),
                 "share" => "shared by links".to_owned(),
                 "summary" => format!("{value:?}"),
-                "body-bytes" => format!("bodies up to {value} bytes"),
+                "body-bytes" => format!("bodies up to {}", told_bytes(value)),
                 "concurrency" => format!("{value} at once"),
                 "cache-seconds" => format!("cached {value} s"),
                 _ => format!("{name} {value}"),
@@ -332,6 +332,17 @@ fn canonical(name: &str, value: &str) -> String {
     match (name, serde_json::from_str::<Value>(value)) {
         (CORS, Ok(document)) => canonical_cors(&document).to_string(),
         _ => value.to_owned(),
+    }
+}
+
+/// As squall.toml may have it: `2 MB` of 2097152.
+fn told_bytes(text: &str) -> String {
+    let bytes = text.parse::<u64>().unwrap_or_default();
+    match bytes {
+        0 => format!("{text} bytes"),
+        _ if bytes % (1 << 20) == 0 => format!("{} MB", bytes >> 20),
+        _ if bytes % (1 << 10) == 0 => format!("{} KB", bytes >> 10),
+        _ => format!("{text} bytes"),
     }
 }
 
