@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sandbox::spec::Network;
@@ -85,11 +86,18 @@ fn settings(helper: PathBuf, guests: PathBuf, packages: Vec<PathBuf>) -> Sandbox
         helper,
         unprivileged: NOBODY,
         guest_directory: guests,
-        group_name: format!("squall-package-{}", std::process::id()),
+        group_name: group_name(),
         open_files: OPEN_FILES,
         processes: PROCESSES,
         python_packages: packages,
     }
+}
+
+/// A sandbox removes what it finds of its name, and several are at work at one time.
+fn group_name() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("squall-package-{}-{number}", std::process::id())
 }
 
 /// The folder of AWS's SDK, which its Python has: copied once, as it is large.

@@ -76,6 +76,13 @@ pub(crate) struct Inner {
     pub(crate) group_turns: Semaphore,
 }
 
+/// A kernel keeps what is known of each group for as long as the group is there.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.cgroups.remove();
+    }
+}
+
 /// What of a function version the sandbox needs to know.
 #[derive(Debug, Clone)]
 pub struct FunctionFiles {
