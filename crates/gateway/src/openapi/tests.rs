@@ -189,6 +189,25 @@ async fn each_way_to_say_who_one_is_has_a_scheme() {
 }
 
 #[tokio::test]
+async fn a_route_that_leads_on_wants_what_all_doors_on_the_way_want() {
+    let on = |path: &str| json!({ "route": { "path": path } });
+    let keyed = json!({ "route": { "key_required": true } });
+    let signed = json!({ "route": { "authorization": "iam" } });
+    let routes = [
+        ("GET /open", on("/keyed"), json!({})),
+        ("GET /keyed", on("/signed"), keyed),
+        ("GET /signed", function(), signed),
+    ];
+    let (_folder, entry) = api(&routes, json!({})).await;
+    let document = made(&entry, &HashMap::new());
+    let security = |path: &str| document["paths"][path]["get"]["security"].clone();
+    let both = json!([{ "ApiKey": [], "Signature": [] }]);
+    assert_eq!(security("/open"), both);
+    assert_eq!(security("/keyed"), both);
+    assert_eq!(security("/signed"), json!([{ "Signature": [] }]));
+}
+
+#[tokio::test]
 async fn routes_tell_of_what_they_lead_to() {
     let routes = [
         (
