@@ -640,9 +640,12 @@
 
   function table({ rows, more }) {
     const [names, ...lines] = rows.map((row) => row.slice(0, SHOWN_COLUMNS));
-    const head = make("tr", {}, names.map((text) => make("th", { scope: "col", text })));
+    const kind = (text) => text !== "" && Number.isFinite(Number(text)) ? "number" : null;
+    // A name stands where its numbers stand.
+    const above = (at) => lines.length ? kind(lines[0][at] || "") : null;
+    const head = make("tr", {}, names.map((text, at) => make("th", { scope: "col", text, class: above(at) })));
     const body = lines.slice(0, SHOWN_ROWS).map((row) => make("tr", {}, row.map((text) =>
-      make("td", { text, class: text !== "" && Number.isFinite(Number(text)) ? "number" : null }))));
+      make("td", { text, class: kind(text) }))));
     const shown = [make("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Body" },
       make("table", {}, make("thead", {}, head), make("tbody", {}, body)))];
     if (more) shown.push(make("p", { class: "faint", text: "These are the first " + SHOWN_ROWS + " rows; all of them can be saved." }));
