@@ -249,6 +249,30 @@ mod tests {
     }
 
     #[test]
+    fn signed_requests_may_name_any_host_where_signatures_are_checked() {
+        let head = |target: &str, authorization: &str| {
+            let request = http::Request::get(target).header(AUTHORIZATION, authorization);
+            request.body(()).unwrap().into_parts().0
+        };
+        let signed = [
+            head("/", "AWS4-HMAC-SHA256 Credential=a"),
+            head("/", "AWS a:b"),
+            head("/b/k?x=1&X-Amz-Signature=f", ""),
+            head("/b/k?AWSAccessKeyId=a&Signature=f", ""),
+        ];
+        let plain = [
+            head("/", ""),
+            head("/", "Bearer a"),
+            head("/?x=X-Amz-Signature=", ""),
+        ];
+        let checked = Hosts::new(&[], "").or_signed();
+        assert!(signed.iter().all(|head| checked.admit_signed(head)));
+        assert!(!plain.iter().any(|head| checked.admit_signed(head)));
+        let not_checked = Hosts::new(&[], "");
+        assert!(!signed.iter().any(|head| not_checked.admit_signed(head)));
+    }
+
+    #[test]
     fn what_is_given_is_a_name() {
         for good in ["*", "a.example.com", "*.example.com", "10.0.0.1"] {
             assert_eq!(check_given(good), Ok(()));
