@@ -21,8 +21,8 @@ import gateway_peers as peers
 import results
 from engine import build_loadgen
 from gateway_report import report
+from models import outcome, say
 from models_peers import Failed, run_loadgen
-from peers import Unavailable
 from spending import memory_of
 
 PARTS = ("serving", "idle")
@@ -62,19 +62,6 @@ def parse():
     arguments.rounds = 1 if arguments.quick else 3
     arguments.seconds = 1 if arguments.quick else 4
     return arguments
-
-
-def say(text):
-    print(f"  {text}", file=sys.stderr, flush=True)
-
-
-def outcome(step):
-    """A contender that fails at something is a result too, and no reason to stop."""
-    try:
-        return step()
-    except (Unavailable, Exception) as error:  # noqa: BLE001
-        say(f"failed: {error}")
-        return {"failed": f"{type(error).__name__}: {error}"[:500]}
 
 
 # Serving
