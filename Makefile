@@ -46,7 +46,7 @@ lint: ## Check format, clippy, layers, file lengths, and licences where cargo-de
 test-rust: ## Run the Rust tests alone
 	@if command -v cargo-nextest > /dev/null; then \
 	  $(STAGE) "Rust tests" cargo nextest run $(QUIET:--quiet=--cargo-quiet) --locked --workspace --no-tests fail --no-fail-fast \
-	    --show-progress none --status-level fail --final-status-level fail; \
+	    --retries 1 --show-progress none --status-level retry --final-status-level flaky; \
 	else \
 	  $(STAGE) "Rust tests" cargo test $(QUIET) --locked --workspace --all-targets --no-fail-fast; fi
 	@$(STAGE) "Rust doctests" .ci/quietly cargo test $(QUIET) --locked --workspace --doc
@@ -55,7 +55,7 @@ test-rust: ## Run the Rust tests alone
 test-python: $(VENV)/.ready ## Run the tests with real clients alone (boto3, aws CLI, runtime clients), two files at a time
 	@$(STAGE) "build squall (dev)" cargo build $(QUIET) --locked -p squall
 	@mkdir -p $(BIN) && cp -f $(TARGET)/debug/squall $(BIN)/squall-dev.new && mv -f $(BIN)/squall-dev.new $(BIN)/squall-dev
-	@SQUALL_BIN=$(CURDIR)/$(BIN)/squall-dev $(STAGE) "real clients" $(PYTHON) -m pytest -q -n 2 --dist loadfile tests
+	@SQUALL_BIN=$(CURDIR)/$(BIN)/squall-dev $(STAGE) "real clients" .ci/real-clients $(PYTHON)
 
 .PHONY: bench
 bench: build $(VENV)/.ready ## Measure Squall and its peers in one run, and write bench/RESULTS.md
