@@ -1,40 +1,33 @@
-//! Documents of one kind, all of them in memory and written through: a change is
-//! committed first and visible afterwards.
+//! Documents of one kind, all of them in memory and written through.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use parking_lot::{RwLock, RwLockReadGuard};
+use parking_lot::{MappedRwLockReadGuard, RwLockReadGuard};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use store::{Change, Store, StoreError};
-use tokio_util::task::TaskTracker;
+
+use crate::kept::{self, Kept};
 
 /// Documents by their keys, sorted.
 pub(crate) type Pages<V> = BTreeMap<String, Arc<V>>;
 
-pub(crate) struct Book<V> {
-    kind: &'static str,
-    store: Arc<Store>,
-    pages: Arc<RwLock<Pages<V>>>,
-    /// Held from reading the pages to publishing their successors.
-    writing: Arc<tokio::sync::Mutex<()>>,
-    /// Commits run as tasks of their own, so that a client that vanishes cannot stop one
-    /// between the disk and the memory.
-    tasks: TaskTracker,
-}
+pub(crate) struct Book<V: Page>(Kept<Draft<V>>);
 
-/// The pages as they shall be. What is put and removed is noted, so no operation can
-/// forget to store something.
+/// The pages as they shall be.
 pub(crate) struct Draft<V> {
+    kind: &'static str,
     pages: Pages<V>,
     touched: BTreeSet<String>,
 }
 
-impl<V> Book<V>
-where
-    V: Serialize + DeserializeOwned + Send + Sync + 'static,
-{
+/// What can be a document.
+pub(crate) trait Page: Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Page for V {}
+
+impl<V: Page> Book<V> {
     /// Reads what is stored. It blocks: call it at the start.
     pub fn open(store: Arc<Store>, kind: &'static str) -> Result<Self, StoreError> {
         let mut pages = Pages::new();
@@ -47,65 +40,42 @@ where
                 tracing::error!(kind, key, "skipped a stored document that is not readable");
             }
         }
-        Ok(Self {
+        let touched = BTreeSet::new();
+        let draft = Draft {
             kind,
-            store,
-            pages: Arc::new(RwLock::new(pages)),
-            writing: Arc::default(),
-            tasks: TaskTracker::new(),
-        })
+            pages,
+            touched,
+        };
+        Ok(Self(Kept::new(store, draft)))
     }
 
     pub fn get(&self, key: &str) -> Option<Arc<V>> {
-        self.pages.read().get(key).cloned()
+        self.read().get(key).cloned()
     }
 
-    pub fn read(&self) -> RwLockReadGuard<'_, Pages<V>> {
-        self.pages.read()
+    pub fn read(&self) -> MappedRwLockReadGuard<'_, Pages<V>> {
+        RwLockReadGuard::map(self.0.read(), |state| &state.pages)
     }
 
-    /// Works on a copy; what was touched is committed before the copy takes the place of
-    /// the pages. On an error nothing has happened.
     pub async fn change<T, E: From<StoreError>>(
         &self,
         operation: impl FnOnce(&mut Draft<V>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let turn = Arc::clone(&self.writing).lock_owned().await;
-        let mut draft = Draft {
-            pages: self.pages.read().clone(),
-            touched: BTreeSet::new(),
-        };
-        let result = operation(&mut draft)?;
-        let changes = draft.changes(self.kind);
-        if changes.is_empty() {
-            return Ok(result);
-        }
-        let (store, pages) = (Arc::clone(&self.store), Arc::clone(&self.pages));
-        let commit = self.tasks.spawn(async move {
-            let _turn = turn;
-            store.documents().commit(changes).await?;
-            *pages.write() = draft.pages;
-            Ok::<_, StoreError>(())
-        });
-        commit
-            .await
-            .expect("a commit neither panics nor is aborted")?;
-        Ok(result)
+        self.0.change(operation).await
     }
 
     #[cfg(test)]
     pub fn store(&self) -> &Store {
-        &self.store
+        self.0.store()
     }
 
     /// Waits for commits under way; call it before the store is closed.
     pub async fn drain(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.0.drain().await;
     }
 }
 
-impl<V: Serialize> Draft<V> {
+impl<V: Page> Draft<V> {
     pub fn pages(&self) -> &Pages<V> {
         &self.pages
     }
@@ -126,15 +96,31 @@ impl<V: Serialize> Draft<V> {
         was
     }
 
-    fn changes(&self, kind: &'static str) -> Vec<Change> {
-        let change = |key: &String| Change {
-            kind,
-            key: key.clone(),
-            body: self
-                .pages
-                .get(key)
-                .map(|page| serde_json::to_vec(&**page).expect("a document is plain data")),
-        };
-        self.touched.iter().map(change).collect()
+    fn change_of(&self, key: String) -> Change {
+        let page = self.pages.get(&key);
+        let body = page.map(|page| serde_json::to_vec(&**page).expect("a document is plain data"));
+        Change {
+            kind: self.kind,
+            key,
+            body,
+        }
+    }
+}
+
+impl<V: Page> kept::Draft for Draft<V> {
+    fn take_changes(&mut self) -> Vec<Change> {
+        let touched = std::mem::take(&mut self.touched);
+        touched.into_iter().map(|key| self.change_of(key)).collect()
+    }
+}
+
+// By hand: a page need not be one that can be cloned.
+impl<V> Clone for Draft<V> {
+    fn clone(&self) -> Self {
+        Self {
+            kind: self.kind,
+            pages: self.pages.clone(),
+            touched: self.touched.clone(),
+        }
     }
 }

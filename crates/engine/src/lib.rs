@@ -22,6 +22,7 @@ mod in_process;
 mod instance;
 mod invocation_log;
 mod invoke;
+mod kept;
 mod lineage;
 mod listing;
 pub mod parameters;

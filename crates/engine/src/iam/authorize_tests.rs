@@ -3,6 +3,8 @@
 use policy::{Context, Document};
 use serde_json::json;
 
+use crate::kept::Draft;
+
 use super::tests::{BASIC, open, policy, role};
 use super::*;
 
@@ -167,7 +169,7 @@ async fn a_role_that_was_deleted_may_nothing_until_it_is_made_again() {
     // Not even what its name was let in for.
     let by_name = of_bucket("Allow", "arn:aws:iam::123456789012:role/r");
     assert_eq!(get(&iam, Some(&by_name)), nothing);
-    iam.store.close().await;
+    iam.state.store().close().await;
     drop(iam);
 
     let iam = open(&dir);
@@ -176,7 +178,7 @@ async fn a_role_that_was_deleted_may_nothing_until_it_is_made_again() {
     let all = statement("Allow", "*", "*");
     iam.put_role_policy("r", "all", all).await.unwrap();
     assert_eq!(get(&iam, None), Ok(()));
-    iam.store.close().await;
+    iam.state.store().close().await;
     drop(iam);
     assert_eq!(get(&open(&dir), None), Ok(()));
 }

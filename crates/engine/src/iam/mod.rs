@@ -17,10 +17,8 @@ mod state;
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
 use serde::de::DeserializeOwned;
-use store::{Change, Store, StoreError};
-use tokio_util::task::TaskTracker;
+use store::{Store, StoreError};
 use types::Scope;
 
 pub use authorize::{Ask, Denied, PolicyKind, Reason, request_context};
@@ -32,6 +30,7 @@ pub use policies::FoundPolicy;
 pub(crate) use sessions::FunctionSession;
 pub use sessions::Session;
 
+use crate::kept::Kept;
 use authorize::Read;
 use model::GoneRole;
 use sessions::Sessions;
@@ -39,13 +38,7 @@ use state::State;
 
 pub struct Iam {
     scope: Scope,
-    store: Arc<Store>,
-    state: Arc<RwLock<State>>,
-    /// Held from reading the state to publishing its successor.
-    writing: Arc<tokio::sync::Mutex<()>>,
-    /// Commits run as tasks of their own, so that a client that vanishes cannot
-    /// stop one between the disk and the memory.
-    tasks: TaskTracker,
+    state: Kept<State>,
     sessions: Arc<Sessions>,
 }
 
@@ -70,14 +63,9 @@ impl Iam {
         for role in load::<GoneRole>(&store, state::GONE_ROLE)? {
             state.put_gone(role);
         }
-        // These came from the store; they need not go back.
-        state.take_changes();
         Ok(Self {
             scope,
-            store,
-            state: Arc::new(RwLock::new(state)),
-            writing: Arc::default(),
-            tasks: TaskTracker::new(),
+            state: Kept::new(store, state),
             sessions: Arc::default(),
         })
     }
@@ -88,36 +76,19 @@ impl Iam {
 
     /// Waits for commits under way; call it before the store is closed.
     pub async fn drain(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.state.drain().await;
     }
 
-    /// Works on a copy of the state; what it touched is committed before the
-    /// copy takes the state's place. On an error nothing has happened.
     async fn change<T>(
         &self,
         operation: impl FnOnce(&mut State) -> Result<T, IamError>,
     ) -> Result<T, IamError> {
-        let turn = Arc::clone(&self.writing).lock_owned().await;
-        let mut draft = self.state.read().clone();
-        // What was read of the policies holds for the old state only.
-        draft.read = Read::default();
-        let result = operation(&mut draft)?;
-        let changes: Vec<Change> = draft.take_changes();
-        if changes.is_empty() {
-            return Ok(result);
-        }
-        let (store, state) = (Arc::clone(&self.store), Arc::clone(&self.state));
-        let commit = self.tasks.spawn(async move {
-            let _turn = turn;
-            store.documents().commit(changes).await?;
-            *state.write() = draft;
-            Ok::<_, StoreError>(())
-        });
-        commit
-            .await
-            .expect("a commit neither panics nor is aborted")?;
-        Ok(result)
+        let operation = |state: &mut State| {
+            // What was read of the policies holds for the old state only.
+            state.read = Read::default();
+            operation(state)
+        };
+        self.state.change(operation).await
     }
 }
 

@@ -11,6 +11,7 @@ use types::Timestamp;
 use super::authorize::Read;
 use super::error::IamError;
 use super::model::{GoneRole, Policy, Role};
+use crate::kept::Draft;
 
 pub(super) const ROLE: &str = "iam-role";
 pub(super) const POLICY: &str = "iam-policy";
@@ -131,10 +132,6 @@ impl State {
             .count()
     }
 
-    pub fn take_changes(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.changes)
-    }
-
     fn note<T: Serialize>(&mut self, kind: &'static str, key: &str, body: Option<&T>) {
         let body = body.map(|body| serde_json::to_vec(body).expect("a record is plain data"));
         self.changes.push(Change {
@@ -142,5 +139,11 @@ impl State {
             key: key.to_owned(),
             body,
         });
+    }
+}
+
+impl Draft for State {
+    fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
     }
 }

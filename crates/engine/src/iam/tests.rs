@@ -85,7 +85,7 @@ async fn everything_is_there_after_a_restart() {
         .unwrap();
     iam.attach_role_policy("r", &arn).await.unwrap();
     let before = (iam.role("r").unwrap(), iam.attachments(&arn));
-    iam.store.close().await;
+    iam.state.store().close().await;
     drop(iam);
 
     let iam = open(&dir);
