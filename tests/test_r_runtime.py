@@ -404,10 +404,8 @@ def test_packages_of_a_layer_come_before_those_of_the_machine(functions, r_funct
 def static_r():
     """An R without libR.so, made of links to the one that is there."""
     real = Path(subprocess.run(["R", "RHOME"], capture_output=True, text=True, check=True).stdout.strip())
-    # Not below /tmp: functions have one of their own.
-    kept = harness.ROOT / ".cache"
-    kept.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="static-r-", dir=kept))
+    # Not below /tmp, of which functions have their own, nor beside the tests, which may be.
+    folder = Path(tempfile.mkdtemp(prefix="static-r-", dir="/var/tmp"))
     folder.chmod(0o755)
     home, programs = folder / "home", folder / "programs"
     home.mkdir()
@@ -420,6 +418,15 @@ def static_r():
     for name in ["R", "Rscript"]:
         (programs / name).chmod(0o755)
     yield programs
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def static_r_below_tmp(static_r):
+    """The same where no function would find it."""
+    folder = Path(tempfile.mkdtemp(prefix="static-r-", dir="/tmp"))
+    shutil.copytree(static_r, folder / "programs")
+    yield folder / "programs"
     shutil.rmtree(folder)
 
 
@@ -440,6 +447,19 @@ def test_an_r_that_cannot_be_loaded_runs_its_script(static_r, tmp_path):
         assert (starts, template["reason"]) == (["spawn"], "this R is no library that can be loaded")
         error = functions.fail(functions.make(zip_of({"model.R": ""}), Runtime="r", Handler="model.f"))
         assert error["errorType"] == "Runtime.HandlerNotFound"
+
+
+def test_an_r_that_functions_would_not_find_is_named_and_not_used(static_r_below_tmp):
+    with harness.running_engine(environment={"SQUALL_R_FOLDERS": str(static_r_below_tmp)}) as engine:
+        functions = Functions(engine.client("lambda"))
+        source = 'handler <- function() Sys.getenv("FROM_HERE")'
+        name = functions.make(zip_of({"model.R": source}), Runtime="r", Handler="model.handler", MemorySize=512)
+        assert functions.call(name) == "", "the machine's own R ran it"
+        assert f"{static_r_below_tmp}/R" in engine.log()
+    environment = harness.clean_environment(PATH=str(static_r_below_tmp), R_HOME="")
+    told = subprocess.run([harness.binary(), "doctor", "--json"], capture_output=True, env=environment)
+    (found,) = [check["found"] for check in json.loads(told.stdout) if check["name"] == "r"]
+    assert f"; not used: {static_r_below_tmp}/R: it has no libR.so and is below /tmp" in found
 
 
 def test_without_r_there_is_no_runtime_r(tmp_path):

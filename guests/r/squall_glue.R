@@ -70,7 +70,8 @@ squall <- local({
       list(event)
     }
     if (squall$takes_context) {
-      assign("context", squall$context(meta), envir = scope)
+      # Made when it is looked at: most handlers only take it.
+      delayedAssign("context", squall$context(meta), assign.env = scope)
       arguments["context"] <- list(quote(context))
     }
     # `eval` is there twice.

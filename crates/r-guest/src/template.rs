@@ -26,6 +26,7 @@ fn forked(places: &Places) -> io::Result<()> {
         // Forks do then what was not done here.
         failure.log();
     }
+    sandbox::make_large();
     let unsafe_to_fork = forks.hazard()?;
     forks.report(&Readiness::Ready { unsafe_to_fork })?;
     // Where forks are unsafe the engine lets go of this process, unless the function's

@@ -2,10 +2,14 @@
 //! instance gets. Version 2 where it is delegated to us, version 1 where it is
 //! writable, else none: then rlimits and watching have to do.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+
+use crate::process::{REMOVE_PAUSE, REMOVE_TRIES};
 
 const MOUNT: &str = "/sys/fs/cgroup";
 const V1_CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
@@ -15,6 +19,10 @@ const MB_PER_CPU: u32 = 1769;
 /// eight ordinary programs.
 const TOTAL_WEIGHT_V1: &str = "8192";
 const TOTAL_WEIGHT_V2: &str = "800";
+
+/// What a fork says when it has entered its group; anything else, and it waits again.
+pub(crate) const ENTERED: &[u8] = b"in";
+pub(crate) const NOT_ENTERED: &[u8] = b"out";
 
 /// Where the engine may make control groups.
 #[derive(Debug, Clone)]
@@ -130,18 +138,42 @@ impl Cgroups {
         Ok(Some(cgroup))
     }
 
-    /// Removes what this engine made; instances must have ended.
+    /// Removes what this engine made. Instances must have been ended: the last of their
+    /// processes may still be on their way out, and are waited for.
     pub fn remove(&self) {
+        let roots = self.roots();
+        for _ in 0..REMOVE_TRIES {
+            for root in &roots {
+                remove_tree(root);
+            }
+            if roots.iter().all(|root| !root.exists()) {
+                return;
+            }
+            thread::sleep(REMOVE_PAUSE);
+        }
+        tracing::debug!(?roots, "control groups still hold processes");
+    }
+
+    /// How many [`Cgroup::doors`] a group has.
+    pub(crate) fn door_count(&self) -> usize {
         match self {
-            Self::None { .. } => {}
-            Self::V2 { root } => remove_tree(root),
-            Self::V1 { roots } => roots.iter().for_each(|root| remove_tree(root)),
+            Self::None { .. } | Self::V2 { .. } => 0,
+            Self::V1 { roots } => roots.len(),
+        }
+    }
+
+    /// The folders around all groups of this engine.
+    pub fn roots(&self) -> Vec<&Path> {
+        match self {
+            Self::None { .. } => vec![],
+            Self::V2 { root } => vec![root],
+            Self::V1 { roots } => roots.iter().map(PathBuf::as_path).collect(),
         }
     }
 }
 
 /// One group, removed with its handle.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Cgroup {
     version: u8,
     /// Version 1: one per controller, memory first.
@@ -172,12 +204,33 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Moves a process in; its later children are born here.
+    /// Moves a process in; its later children are born here. The kernel waits for all
+    /// processors before it lets anybody move another process: tens of milliseconds.
     pub fn attach(&self, pid: i32) -> io::Result<()> {
         for path in &self.paths {
             fs::write(path.join("cgroup.procs"), pid.to_string())?;
         }
         Ok(())
+    }
+
+    /// Files through which a process moves itself in, by [`enter`]: nothing is waited for
+    /// then. Version 2 has none, and [`Cgroup::attach`] is what there is.
+    pub fn doors(&self) -> io::Result<Vec<File>> {
+        if self.version == 2 {
+            return Ok(vec![]);
+        }
+        let open = |path: &PathBuf| File::options().write(true).open(path.join("tasks"));
+        self.paths.iter().map(open).collect()
+    }
+
+    /// Whether a process is in it.
+    pub fn holds(&self, pid: i32) -> bool {
+        let pid = pid.to_string();
+        let held = |path: &PathBuf| {
+            let listed = fs::read_to_string(path.join("cgroup.procs"));
+            listed.is_ok_and(|pids| pids.lines().any(|line| line == pid))
+        };
+        self.paths.iter().all(held)
     }
 
     /// Private memory of all processes in the group, without files and `/tmp`.
@@ -210,6 +263,15 @@ impl Cgroup {
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         })
     }
+}
+
+/// Moves this process, which has one thread, through [`Cgroup::doors`].
+pub(crate) fn enter(doors: Vec<OwnedFd>) -> io::Result<()> {
+    for door in doors {
+        // Itself: the one move that the kernel makes at once.
+        File::from(door).write_all(b"0")?;
+    }
+    Ok(())
 }
 
 fn make(path: &Path) -> io::Result<()> {

@@ -24,6 +24,7 @@ use nix::unistd::{self, ForkResult, Pid, fork};
 use seccompiler::BpfProgram;
 use serde::Deserialize;
 
+use crate::cgroup::{self, ENTERED, NOT_ENTERED};
 use crate::control;
 use crate::filter;
 use crate::jail::GUEST_FD;
@@ -214,12 +215,9 @@ impl Forks {
         let [channel, logs, control]: [OwnedFd; 3] = descriptors
             .try_into()
             .map_err(|_| io::Error::other("a fork needs three descriptors"))?;
-        // The engine moves this process into its own control group first, so that as
-        // little as possible is counted against the template.
-        let (word, _) = control::receive(control.as_fd())?;
-        if word.is_empty() {
-            exit_now(0);
-        }
+        // Into its own control group first, so that as little as possible is counted
+        // against the template.
+        released(&control)?;
         unistd::dup2_stdout(&logs)?;
         unistd::dup2_stderr(&logs)?;
         drop(logs);
@@ -249,6 +247,27 @@ impl Forks {
             environment: request.environment,
         })
     }
+}
+
+/// Waits for the engine's word, and follows it into the control group.
+fn released(control: &OwnedFd) -> io::Result<()> {
+    let (word, doors) = control::receive(control.as_fd())?;
+    if word.is_empty() {
+        exit_now(0);
+    }
+    if doors.is_empty() {
+        return Ok(());
+    }
+    if cgroup::enter(doors).is_ok() {
+        return control::send(control.as_fd(), ENTERED, &[]);
+    }
+    control::send(control.as_fd(), NOT_ENTERED, &[])?;
+    // Moved from outside, then.
+    let (word, _) = control::receive(control.as_fd())?;
+    if word.is_empty() {
+        exit_now(0);
+    }
+    Ok(())
 }
 
 enum Side {

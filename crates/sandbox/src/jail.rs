@@ -26,7 +26,7 @@ use nix::unistd::{self, ForkResult, Gid, Pid, Uid, fork};
 use crate::control;
 use crate::process::pidfd_open;
 use crate::spec::{HelperMessage, JailSpec, Network, Role};
-use crate::{filter, rlimits, root};
+use crate::{cgroup, filter, rlimits, root};
 
 /// Where the guest finds its channel to the engine.
 pub(crate) const GUEST_FD: RawFd = 3;
@@ -88,6 +88,8 @@ fn run(control: &OwnedFd) -> Result<Infallible, JailError> {
     let (bytes, fds) = control::receive(control.as_fd()).step("receive the jail's description")?;
     let spec: JailSpec = serde_json::from_slice(&bytes).step("read the jail's description")?;
     let mut fds = fds.into_iter();
+    let doors = fds.by_ref().take(spec.doors).collect();
+    cgroup::enter(doors).step("enter the control group")?;
     let logs = fds
         .next()
         .ok_or("no log pipe came")

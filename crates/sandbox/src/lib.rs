@@ -10,6 +10,7 @@
 //! With `r-guest` this is the only crate of the workspace that holds `unsafe`.
 
 mod allocator;
+mod ask;
 mod aws_sdk;
 pub mod cgroup;
 mod client;
@@ -19,6 +20,7 @@ mod filter;
 pub mod forks;
 mod guest;
 pub mod jail;
+mod pages;
 mod process;
 mod python;
 mod r;
@@ -34,8 +36,9 @@ pub use client::{Client, R_WORD};
 pub use control::{Control, LogPipe};
 pub use doctor::{Check, doctor};
 pub use guest::{PYTHON_LIBRARY, R_GLUE, R_RUNTIME};
+pub use pages::make_large;
 pub use process::{Exit, Process, SandboxError, memory_of_tree, process_tree};
 pub use python::{Interpreter, find_interpreters};
-pub use r::{RHome, find_r};
+pub use r::{LeftOut, RHome, find_r, look_for_r};
 pub use settings::{FunctionFiles, Isolation, Sandbox, SandboxSettings};
 pub use template::{Readiness, Template};

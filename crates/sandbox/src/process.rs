@@ -10,8 +10,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
 
-use crate::cgroup::{Cgroup, GroupLimits};
+use crate::cgroup::{Cgroup, ENTERED, GroupLimits};
 use crate::client::Client;
 use crate::control::{Control, LogPipe};
 use crate::python::Interpreter;
@@ -19,8 +20,10 @@ use crate::settings::{FunctionFiles, Sandbox};
 use crate::spec::{Bind, HelperMessage, JailSpec, Network, Role};
 
 /// How often the removal of a control group is tried while its last process dies.
-const REMOVE_TRIES: u32 = 50;
-const REMOVE_PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const REMOVE_TRIES: u32 = 50;
+pub(crate) const REMOVE_PAUSE: Duration = Duration::from_millis(20);
+/// How long a fork may take to enter its group: far longer than it does under load.
+const ENTER_PATIENCE: Duration = Duration::from_secs(20);
 /// Processes that are looked at when an instance's memory is added up.
 const COUNTED_PROCESSES: usize = 64;
 
@@ -95,7 +98,15 @@ impl Process {
         logs: LogPipe,
         cgroup: Option<Cgroup>,
     ) -> Result<Self, SandboxError> {
-        let pid = pid_of(&handle).what("find the fork's process id")?;
+        let pid = match pid_of(&handle) {
+            Ok(pid) => pid,
+            Err(error) => {
+                if let Some(cgroup) = cgroup {
+                    remove_later(cgroup);
+                }
+                return Err(error).what("find the fork's process id");
+            }
+        };
         Ok(Self {
             runtime: Some(runtime),
             logs,
@@ -106,6 +117,49 @@ impl Process {
             cgroup,
             _keeper: None,
         })
+    }
+
+    /// Lets a fork go on, in its control group. It waits for this word before it makes
+    /// the process that runs the function, so that nothing of the function runs unlimited.
+    pub(crate) async fn release(&self, turns: &Semaphore) -> Result<(), SandboxError> {
+        let doors = match &self.cgroup {
+            Some(cgroup) => cgroup.doors().what("open the control group")?,
+            None => vec![],
+        };
+        if doors.is_empty() {
+            self.attach(turns).await?;
+        }
+        let fds: Vec<RawFd> = doors.iter().map(AsRawFd::as_raw_fd).collect();
+        let released = self.control.send(b"go", &fds).await;
+        released.what("release the fork")?;
+        if doors.is_empty() {
+            return Ok(());
+        }
+        drop(doors);
+        let answer = tokio::time::timeout(ENTER_PATIENCE, self.control.receive()).await;
+        let answer = answer.map_err(|_| SandboxError::Ended)?;
+        let (word, _) = answer.what("wait for the fork")?;
+        // Code of the function has run in there: what it says is not enough.
+        let is_in = |cgroup: &Cgroup| word == ENTERED && cgroup.holds(self.pid);
+        if self.cgroup.as_ref().is_some_and(is_in) {
+            return Ok(());
+        }
+        self.attach(turns).await?;
+        let released = self.control.send(b"go", &[]).await;
+        released.what("release the fork")
+    }
+
+    /// Moves it into its control group, from outside.
+    async fn attach(&self, turns: &Semaphore) -> Result<(), SandboxError> {
+        let Some(cgroup) = self.cgroup.clone() else {
+            return Ok(());
+        };
+        let pid = self.pid;
+        // The kernel does this one after the other anyway, and may take its time.
+        let _turn = turns.acquire().await;
+        tokio::task::spawn_blocking(move || cgroup.attach(pid).what("limit the fork"))
+            .await
+            .map_err(|_| SandboxError::Ended)?
     }
 
     /// Process 1 of the instance, as the engine's machine counts.
@@ -290,14 +344,19 @@ impl Sandbox {
             .spawn()
             .what("start the jail's helper")?;
         let pid = keeper.id().ok_or(SandboxError::Ended)?.cast_signed();
-        if let Some(cgroup) = &cgroup {
+        let doors = match &cgroup {
+            Some(cgroup) => cgroup.doors().what("open the control group")?,
+            None => vec![],
+        };
+        if let (Some(cgroup), true) = (&cgroup, doors.is_empty()) {
             cgroup.attach(pid).what("limit the helper")?;
         }
         let bytes = serde_json::to_vec(spec).expect("a jail's description is plain data");
-        let mut fds: Vec<RawFd> = vec![log_writer.as_raw_fd()];
+        let mut fds: Vec<RawFd> = doors.iter().map(AsRawFd::as_raw_fd).collect();
+        fds.push(log_writer.as_raw_fd());
         fds.extend(guest.as_ref().map(AsRawFd::as_raw_fd));
         control.send(&bytes, &fds).await.what("describe the jail")?;
-        drop((log_writer, guest));
+        drop((doors, log_writer, guest));
         let listeners = entered(&control).await?;
         Ok(Started {
             keeper,

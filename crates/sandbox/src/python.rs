@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::ask::ask;
+
 /// An interpreter, and the folders that must be in sight for it to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interpreter {
@@ -68,12 +70,12 @@ fn probe(path: &Path) -> Option<Interpreter> {
     if !path.exists() {
         return None;
     }
-    let output = Command::new(path)
+    let mut command = Command::new(path);
+    command
         .args(["-I", "-S", "-c", PROBE])
         .env_clear()
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
+        .stdin(Stdio::null());
+    let output = ask(&mut command).ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let [minor, version, executable, base, exec] = text.lines().collect::<Vec<_>>()[..] else {
         return None;

@@ -253,6 +253,7 @@ impl Sandbox {
                 // this only stops what would race past the watch.
                 data_bytes: (u64::from(files.memory_mb) * 4 + 4096) << 20,
             }),
+            doors: self.inner.cgroups.door_count(),
         }
     }
 

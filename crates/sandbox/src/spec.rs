@@ -21,6 +21,8 @@ pub struct JailSpec {
     pub open_files: u64,
     /// What stands in for control groups where there are none.
     pub backstop: Option<Backstop>,
+    /// How many of the descriptors that come along lead into control groups.
+    pub doors: usize,
 }
 
 /// Limits of processes where the kernel cannot limit an instance as a whole.

@@ -2,7 +2,7 @@
 //! forked. Each fork becomes an instance.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -17,9 +17,7 @@ use crate::cgroup::Cgroup;
 use crate::client::Client;
 use crate::control::{Control, LogPipe};
 use crate::filter;
-use crate::process::{
-    Process, SandboxError, What, memory_of_tree, pid_of, pidfd_open, remove_later,
-};
+use crate::process::{Process, SandboxError, What, memory_of_tree, pidfd_open, remove_later};
 use crate::settings::{FunctionFiles, Isolation, Sandbox};
 use crate::spec::{Network, Role};
 
@@ -157,44 +155,47 @@ impl Template {
         })
         .expect("a fork request is plain data");
         let fds = [&their_runtime, &their_logs, &their_control].map(AsRawFd::as_raw_fd);
-        let handle = {
-            let template = self.control.lock().await;
-            template.send(&request, &fds).await.what("ask for a fork")?;
-            // Code of the function has run in there: it may have broken anything.
-            let answer = tokio::time::timeout(FORK_PATIENCE, template.receive()).await;
-            let answer = answer.map_err(|_| SandboxError::Ended)?;
-            let (answer, fds) = answer.what("wait for a fork")?;
-            match (serde_json::from_slice(&answer), fds.into_iter().next()) {
-                (Ok(ForkAnswer::Forked), Some(handle)) => handle,
-                (Ok(ForkAnswer::Failed { reason }), _) => {
-                    return Err(SandboxError::Fork { reason });
+        let asked = self.ask(&request, &fds);
+        let (handle, cgroup) = tokio::join!(asked, self.new_group());
+        drop((their_runtime, their_logs, their_control));
+        let cgroup = cgroup?;
+        let handle = match handle {
+            Ok(handle) => handle,
+            Err(error) => {
+                if let Some(unused) = cgroup {
+                    remove_later(unused);
                 }
-                _ => return Err(SandboxError::Ended),
+                return Err(error);
             }
         };
-        drop((their_runtime, their_logs, their_control));
-        let cgroup = self.confine(&handle).await?;
-        // The fork waits for this word before it makes the process that runs
-        // the function, so that nothing of the function runs unlimited.
-        control.send(b"go", &[]).await.what("release the fork")?;
-        Process::forked(control, handle, runtime, logs, cgroup)
+        let process = Process::forked(control, handle, runtime, logs, cgroup)?;
+        process.release(&self.sandbox.inner.group_turns).await?;
+        Ok(process)
     }
 
-    async fn confine(&self, handle: &OwnedFd) -> Result<Option<Cgroup>, SandboxError> {
-        let pid = pid_of(handle).what("find the fork's process id")?;
+    /// Has the template fork; gives a handle on the fork.
+    async fn ask(&self, request: &[u8], fds: &[RawFd]) -> Result<OwnedFd, SandboxError> {
+        let template = self.control.lock().await;
+        template.send(request, fds).await.what("ask for a fork")?;
+        // Code of the function has run in there: it may have broken anything.
+        let answer = tokio::time::timeout(FORK_PATIENCE, template.receive()).await;
+        let answer = answer.map_err(|_| SandboxError::Ended)?;
+        let (answer, fds) = answer.what("wait for a fork")?;
+        match (serde_json::from_slice(&answer), fds.into_iter().next()) {
+            (Ok(ForkAnswer::Forked), Some(handle)) => Ok(handle),
+            (Ok(ForkAnswer::Failed { reason }), _) => Err(SandboxError::Fork { reason }),
+            _ => Err(SandboxError::Ended),
+        }
+    }
+
+    /// Makes a fork's control group, while the template is busy with the fork.
+    async fn new_group(&self) -> Result<Option<Cgroup>, SandboxError> {
         let sandbox = self.sandbox.clone();
         let limits = self.sandbox.limits(&self.files);
-        // The kernel does this one after the other anyway, and may take its time.
         let _turn = self.sandbox.inner.group_turns.acquire().await;
-        tokio::task::spawn_blocking(move || {
-            let cgroup = sandbox.group(limits)?;
-            if let Some(cgroup) = &cgroup {
-                cgroup.attach(pid).what("limit the fork")?;
-            }
-            Ok(cgroup)
-        })
-        .await
-        .map_err(|_| SandboxError::Ended)?
+        tokio::task::spawn_blocking(move || sandbox.group(limits))
+            .await
+            .map_err(|_| SandboxError::Ended)?
     }
 
     pub fn pid(&self) -> i32 {

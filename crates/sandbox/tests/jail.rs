@@ -40,6 +40,18 @@ def leave(event, context):
     os.kill(os.getpid(), event) if event else os._exit(7)
 "#;
 
+/// Has forks say that they are in their control groups, or could not enter, and no more.
+const LIES: &str = r#"
+import squall_fork
+squall_fork.enter_groups = lambda control, ancillary: control.send(b"in")
+from main import look
+"#;
+const STAYS: &str = r#"
+import squall_fork
+squall_fork.enter_groups = lambda control, ancillary: control.send(b"out") and control.recv(16)
+from main import look
+"#;
+
 struct Bench {
     _dir: TempDir,
     sandbox: Sandbox,
@@ -71,6 +83,8 @@ fn bench() -> Bench {
     let code = dir.path().join("code");
     fs::create_dir(&code).unwrap();
     fs::write(code.join("main.py"), HANDLER).unwrap();
+    fs::write(code.join("lies.py"), LIES).unwrap();
+    fs::write(code.join("stays.py"), STAYS).unwrap();
     let sandbox = Sandbox::new(SandboxSettings {
         isolation: Isolation::Namespaces,
         helper: helper(),
@@ -265,4 +279,84 @@ async fn a_program_runs_and_its_end_is_known() {
     assert_eq!(process.listeners.len(), 1);
     assert_eq!(process.exited().await, Exit::Code(3));
     assert_eq!(log(&process.logs), "me\n/var/task\n");
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_the_control_groups() {
+    let bench = bench();
+    let (template, process) = bench.fork("main.look").await;
+    let groups = bench.sandbox.cgroups().clone();
+    let left = || {
+        groups
+            .roots()
+            .into_iter()
+            .filter(|root| root.exists())
+            .count()
+    };
+    assert_eq!(left(), groups.roots().len());
+    // Their last processes are ended here, and gone a little later.
+    drop((template, process, bench));
+    assert_eq!(left(), 0);
+}
+
+/// What `/proc` says of a process' control groups, where there are any.
+fn groups_of(bench: &Bench, pid: i32) -> Vec<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let kinds = ["memory", "pids", "cpu"];
+    let roots = bench.sandbox.cgroups().roots();
+    let Some(name) = roots.first().and_then(|root| root.file_name()) else {
+        return vec![];
+    };
+    let within = format!("/{}/", name.to_str().unwrap());
+    let of_kind = |line: &&str| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let kind = parts.next().unwrap_or_default();
+        kind.is_empty() || kinds.contains(&kind)
+    };
+    text.lines()
+        .filter(of_kind)
+        .filter_map(|line| Some(line.split_once(&within)?.1.to_owned()))
+        .collect()
+}
+
+#[tokio::test]
+async fn every_instance_has_control_groups_of_its_own() {
+    let bench = bench();
+    let (template, mut process) = bench.fork("main.look").await;
+    let other = template.fork(&BTreeMap::new()).await.unwrap();
+    // The function runs below process 1, and was born where that is by then.
+    call(&mut process, "{}").await;
+    let mut seen = vec![groups_of(&bench, template.pid())];
+    for pid in [process.pid(), other.pid()] {
+        seen.push(groups_of(&bench, pid));
+    }
+    let tree = sandbox::process_tree(process.pid());
+    let function = *tree.last().unwrap();
+    assert_ne!(function, process.pid());
+    assert_eq!(groups_of(&bench, function), seen[1]);
+    let kinds = bench.sandbox.cgroups().roots().len();
+    for groups in &seen {
+        assert_eq!(groups.len(), kinds, "{seen:?}");
+    }
+    if kinds > 0 {
+        let names: std::collections::BTreeSet<_> = seen.iter().map(|groups| &groups[0]).collect();
+        assert_eq!(names.len(), 3, "{seen:?}");
+    }
+}
+
+/// The code of the function has run in a template, and can change what its forks do.
+#[tokio::test]
+async fn who_does_not_enter_its_control_group_is_moved() {
+    let bench = bench();
+    let kinds = bench.sandbox.cgroups().roots().len();
+    let (_template, process) = bench.fork("lies.look").await;
+    assert_eq!(groups_of(&bench, process.pid()).len(), kinds);
+    let (template, mut process) = bench.fork("stays.look").await;
+    call(&mut process, "{}").await;
+    // Not before it was moved did it make the process that runs the function.
+    for pid in sandbox::process_tree(process.pid()) {
+        assert_eq!(groups_of(&bench, pid).len(), kinds);
+        let of_template = groups_of(&bench, template.pid());
+        assert!(kinds == 0 || groups_of(&bench, pid) != of_template);
+    }
 }

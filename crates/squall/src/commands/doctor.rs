@@ -1,5 +1,6 @@
 //! `squall doctor`: what this machine gives, and what would make it better.
 
+use std::fmt::Write as _;
 use std::net::TcpListener;
 
 use sandbox::Check;
@@ -97,7 +98,7 @@ fn aws_sdk() -> Check {
 
 /// Not having it is no fault: few functions are written in R.
 fn r() -> Check {
-    let found = sandbox::find_r(&machine::r_folders());
+    let (found, left_out) = sandbox::look_for_r(&machine::r_folders());
     let told = |r: &sandbox::RHome| {
         let how = if r.is_shared {
             ""
@@ -107,14 +108,18 @@ fn r() -> Check {
         format!("{} ({}{how})", r.version, r.home.display())
     };
     let names: Vec<String> = found.iter().map(told).collect();
+    let mut found = if names.is_empty() {
+        "none; functions in R need one, such as: apt-get install r-base-core".to_owned()
+    } else {
+        names.join(", ")
+    };
+    for sandbox::LeftOut { program, why } in &left_out {
+        let _ = write!(found, "; not used: {}: {why}", program.display());
+    }
     Check {
         name: "r".to_owned(),
         ok: true,
-        found: if names.is_empty() {
-            "none; functions in R need one, such as: apt-get install r-base-core".to_owned()
-        } else {
-            names.join(", ")
-        },
+        found,
         advice: None,
     }
 }
