@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import socket
+import tempfile
 import zlib
 
 import pytest
@@ -11,6 +12,18 @@ import pytest
 import harness
 from elsewhere import Elsewhere
 from layers import BOTO3, layer_zip
+
+
+def pytest_configure(config):
+    """The process that began it all keeps the folder of temporary files; its workers inherit it."""
+    if hasattr(config, "workerinput"):
+        return
+    # What a failed test leaves in `tmp_path` is to be looked at: pytest keeps that itself.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    kept = contextlib.ExitStack()
+    kept.callback(harness.remove_dead_groups)
+    kept.enter_context(harness.temporary_folder())
+    config.add_cleanup(kept.close)
 
 
 def pytest_report_header():

@@ -8,10 +8,12 @@ import base64
 import contextlib
 import dataclasses
 import datetime
+import fcntl
 import http.client
 import io
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -201,6 +203,61 @@ def running_engine(arguments=(), environment=None):
                 with contextlib.suppress(OSError):
                     shutil.copy(engine.log_path, Path(keep) / f"{folder.name}.log")
             shutil.rmtree(folder, ignore_errors=True)
+
+
+# What tests leave behind
+
+GROUPS = Path("/sys/fs/cgroup")
+#: `squall-123`, `squall-package-123-0` and the like: the number is the process that made it.
+GROUP_OF = re.compile(r"squall(?:-[a-z]+)?-(\d+)(?:-\w+)?")
+
+
+def remove_dead_groups():
+    """Removes the control groups of engines that could not do it: killed ones. One that
+    still holds a process stays, the kernel sees to that."""
+    for found in (found for depth in ("*", "*/*") for found in GROUPS.glob(f"{depth}/squall-*")):
+        named = GROUP_OF.fullmatch(found.name)
+        if named and not Path("/proc", named[1]).exists():
+            for folder, _, _ in os.walk(found, topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)
+
+
+@contextlib.contextmanager
+def temporary_folder():
+    """Everything that this process and those it starts put into temporary files lies in one
+    folder, which is gone afterwards; so are those of earlier runs that were killed."""
+    above = Path(tempfile.gettempdir())
+    for found in above.glob("squall-run-*"):
+        with contextlib.suppress(OSError), held(found):
+            shutil.rmtree(found, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix="squall-new-", dir=above))
+    before = os.environ.get("TMPDIR")
+    with held(folder):
+        # Not before it is held does it have the name by which others remove it.
+        folder = folder.rename(above / folder.name.replace("new", "run", 1))
+        # What runs as another user must be able to pass.
+        folder.chmod(0o755)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+        try:
+            yield folder
+        finally:
+            tempfile.tempdir = None
+            del os.environ["TMPDIR"]
+            if before is not None:
+                os.environ["TMPDIR"] = before
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def held(folder: Path):
+    """The lock of a folder, which ends with this process; OSError if another has it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
 
 
 # Packages

@@ -455,6 +455,7 @@ class Two:
             self.state.update_settings(settings)
         self.flush()
         self.statuses, self.reset, self.ended, self.goodbye = {}, {}, set(), None
+        self.unread = b""
 
     def __enter__(self):
         return self
@@ -473,6 +474,16 @@ class Two:
         self.flush()
         return stream
 
+    def events(self, piece):
+        """Frame by frame: what follows a goodbye in the same piece the library does not take."""
+        self.unread += piece
+        while self.goodbye is None and len(self.unread) >= 9:
+            size = 9 + int.from_bytes(self.unread[:3], "big")
+            if len(self.unread) < size:
+                return
+            frame, self.unread = self.unread[:size], self.unread[size:]
+            yield from self.state.receive_data(frame)
+
     def until(self, done):
         """Reads until this is true; False if the connection ends first."""
         while not done():
@@ -482,7 +493,7 @@ class Two:
                 piece = b""
             if not piece:
                 return False
-            for event in self.state.receive_data(piece):
+            for event in self.events(piece):
                 if isinstance(event, h2.events.ResponseReceived):
                     self.statuses[event.stream_id] = int(dict(event.headers)[":status"])
                 elif isinstance(event, h2.events.StreamReset):

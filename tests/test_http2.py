@@ -1,6 +1,7 @@
 """HTTP/2 beside HTTP/1.1 on the same ports, with httpx and curl; and what of HTTP/1.1 clients
 count on: connections that stay, `HEAD`, `Expect`, trailers, half-closed sockets."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -108,9 +109,13 @@ def test_bodies_of_unknown_length_come_whole(engine, two, url, bucket):
     assert late.status_code == 413
 
 
-def test_many_requests_share_a_connection(engine, url, two):
-    with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda n: two.get(f"{url}/{n}").json()["rawPath"], range(64)))
+def test_many_requests_share_a_connection(engine, url):
+    async def ask():
+        # All of one thread: of several, this client can give two requests the same stream.
+        async with httpx.AsyncClient(http1=False, http2=True, timeout=DEADLINE) as client:
+            return await asyncio.gather(*(client.get(f"{url}/{n}") for n in range(64)))
+
+    answers = [answer.json()["rawPath"] for answer in asyncio.run(ask())]
     assert answers == [f"/{n}" for n in range(64)]
 
 

@@ -38,7 +38,8 @@ def test_three_items_that_kill_their_instances_are_found_and_the_others_come_thr
                 time.sleep(60)
             return values[0] * 2
         """,
-        Timeout=1,
+        # More than it takes to run out of memory on a busy machine.
+        Timeout=4,
     )
     frame = pd.DataFrame({"id": range(30), "value": range(30)})
     bad = tmp_path / "bad.csv"
@@ -157,23 +158,32 @@ def test_reserved_concurrency_holds_the_job_back_and_does_not_break_it(squall_ma
     assert done.output == frame.to_csv(index=False)
 
 
-def test_a_job_stops_when_its_time_or_its_money_is_spent_and_goes_on_later(squall_map, functions, tmp_path):
+def test_a_job_stops_when_its_time_or_its_money_is_spent_and_goes_on_later(squall_map, functions, tmp_path, gate):
     name = functions.make(
-        """
+        f"""
+        import contextlib
+        import socket
         import time
 
         def handler(values: list):
+            # The rest waits until the gate is gone.
+            if values[0] >= 10:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", {gate.port})) as gate:
+                    gate.recv(1)
             time.sleep(0.2)
             return values[0]
         """
     )
+    # It is there then, so that the time is spent on items.
+    squall_map.run(name, pd.DataFrame({"id": [99], "value": [-1]}), *OPTIONS)
     data = squall_map.file(pd.DataFrame({"id": range(30), "value": range(30)}))
     out = tmp_path / "out.csv"
     one = [*OPTIONS, "--chunksize", "1", "--concurrency", "2", "-o", out]
-    done = squall_map.call(name, data, *one, "--max-time", "1s")
+    done = squall_map.call(name, data, *one, "--max-time", "3s")
     assert done.returncode == 5 and not out.exists()
     assert "--max-time is over" in done.stderr
     job = done.stderr.split("squall map --resume ")[1].split()[0]
+    gate.listener.close()
     done = squall_map.call("--resume", job, "--max-time", "1h", "--json")
     assert done.returncode == 0, done.stderr
     assert '"known":0' not in done.stdout

@@ -9,6 +9,7 @@ import urllib.request
 
 import pytest
 
+from harness import DEADLINE
 from raw_http import ask
 
 DATA = """admit,gre,gpa,rank
@@ -249,7 +250,7 @@ def test_a_model_is_served_and_replaced(bin, folder, tmp_path):
         other = tmp_path / "other.json"
         squall(bin, "fit", "admit ~ gre + gpa + factor(rank)", folder / "data.csv", "-o", other, "-q")
         os.replace(other, served)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + DEADLINE
         while get("gre=800&gpa=4&rank=1")[1] == version:
             assert time.monotonic() < deadline
         assert get("gre=800&gpa=4&rank=1")[0]["fit"] != first["fit"]

@@ -179,4 +179,4 @@ def test_the_bootstrap_predicts_as_on_aws(awslambda, functions, iam, s3, bucket,
     answer = requests.get(f"{url}?gre=800&gpa=4&rank=7")
     assert (answer.status_code, answer.json()["allowed"]) == (400, ["1", "2", "3", "4"])
     s3.put_object(Bucket=bucket, Key="a/m.rds", Body=models[0]["2"])
-    harness.eventually(lambda: requests.get(f"{url}?{FIELDS}").json()["fit"] == models[1][1], deadline=30)
+    harness.eventually(lambda: requests.get(f"{url}?{FIELDS}").json()["fit"] == models[1][1])

@@ -318,7 +318,7 @@ def test_what_zappa_does(engine, bus, events):
     update, and taken away at the end."""
     name = bus.make()
     arn, client = bus.arn(name), bus.client
-    for _ in range(2):
+    for count in (1, 2):
         rule = unique("zappa")[:64]
         made = events.put_rule(
             Name=rule,
@@ -349,7 +349,7 @@ def test_what_zappa_does(engine, bus, events):
         ask = json.dumps({"name": rule}).encode()
         run = harness.call(engine, "POST", "/_squall/schedules/run", ask, service="squall")
         assert run.status == 200, run
-        event = bus.wait_for(name, 1)[-1]
+        event = bus.wait_for(name, count)[-1]
         assert event["resources"] == [made["RuleArn"]] and event["kwargs"] == {} and event["source"] == "aws.events"
         for seen in events.list_rule_names_by_target(TargetArn=arn)["RuleNames"]:
             ids = [target["Id"] for target in events.list_targets_by_rule(Rule=seen)["Targets"]]

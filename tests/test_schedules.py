@@ -320,18 +320,23 @@ def test_runs_that_were_missed(tmp_path, policy):
         schedules.schedule(name, "rate(1 second)")
         before = schedules.now()
         # The first, which is for the moment at which it was made.
-        eventually(lambda: len(schedules.runs(name)) == 1, "the first run")
+        first = eventually(lambda: schedules.runs(name), "the first run")
         engine.kill()
         eventually(lambda: time.time() > before.timestamp() + 3, "three seconds gone by")
         engine.start()
         again = Schedules(engine)
         due = int(again.now().timestamp()) - int(before.timestamp())
         assert due >= 3
-        # That of the second which it is was not missed.
-        expected = 1 + {"once": 2, "skip": 1, "all": due}[policy]
-        eventually(lambda: len(again.runs(name)) >= expected, "runs")
-        assert len(again.runs(name)) == expected
+        # That of the second which it is was not missed. The first may run once more: whether
+        # the engine had written down that it was done when it was killed, nobody knows.
+        expected = {"once": 2, "skip": 1, "all": due}[policy]
+
+        def later():
+            return [moment for moment in again.runs(name) if moment not in first]
+
+        eventually(lambda: len(later()) >= expected, "runs")
+        assert len(later()) == expected
         engine.advance(10)
-        assert len(again.runs(name)) == expected + 10
+        assert len(later()) == expected + 10
     finally:
         engine.kill()

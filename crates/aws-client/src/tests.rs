@@ -229,9 +229,10 @@ async fn all_patience_ends() {
 
 #[tokio::test]
 async fn an_endpoint_that_was_never_there_is_said_at_once() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    // The port is ours and nobody listens: one that was given back another may take.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", nobody.local_addr().unwrap());
     let client = Client::new(&url, "us-east-1".to_owned(), keys()).unwrap();
     let error = client.rest_json("lambda", Method::GET, "/f", None).await;
     let error = error.unwrap_err();

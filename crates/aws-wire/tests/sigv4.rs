@@ -511,18 +511,3 @@ fn a_head_that_cannot_hold_is_refused_before_its_body_comes() {
     let other = verifier.verify_head(&parts, &["execute-api"], Timestamp(vectors().now));
     assert!(matches!(other, Err(AuthError::Scope(_))));
 }
-
-#[test]
-fn the_speed_is_sane() {
-    let case = named("post");
-    let parts = case.parts();
-    let body = case.body();
-    let now = Timestamp(vectors().now);
-    let verifier = verifier(&vectors().secret, None, None);
-    let start = std::time::Instant::now();
-    for _ in 0..1000 {
-        verifier.verify(&parts, &body, &["lambda"], now).unwrap();
-    }
-    println!("one check takes {:?}", start.elapsed() / 1000);
-    assert!(start.elapsed().as_secs() < 2);
-}

@@ -22,9 +22,14 @@ use types::{Limits, RequestId, Scope, Version};
 
 use crate::{Endpoints, LambdaApi, stream};
 
-mod control;
+mod around;
+mod functions;
 mod invocations;
+mod layers;
 mod permissions;
+mod versions;
+
+const FUNCTIONS: &str = "/2015-03-31/functions";
 
 struct Wire {
     api: LambdaApi,

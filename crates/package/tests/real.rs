@@ -18,7 +18,7 @@ struct Bench {
 fn helper() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let target = test.parent().and_then(|deps| deps.parent()).unwrap();
-    target.join("examples/jail")
+    target.join("examples/package_jail")
 }
 
 fn path() -> Vec<PathBuf> {

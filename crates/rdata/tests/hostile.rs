@@ -186,6 +186,7 @@ fn short_forms_stay_short() {
         &[f64::NAN, 1.0, 1.0],
         &[2.0, f64::INFINITY, 1.0],
         &[2.0, 1.0, 2.0],
+        &[2.0, 1.0, f64::NAN],
         &[2.0, 1.0],
     ] {
         assert!(

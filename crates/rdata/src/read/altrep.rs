@@ -45,7 +45,9 @@ impl Reader<'_> {
         };
         // The same 2^52 that is the longest vector of R.
         let fits = (0.0..=4_503_599_627_370_496.0).contains(&length) && length.fract() == 0.0;
-        if !fits || (step - 1.0).abs().min((step + 1.0).abs()) > 0.0 || !first.is_finite() {
+        // Not so when it is no number at all.
+        let is_step = (step.abs() - 1.0).abs() <= 0.0;
+        if !fits || !is_step || !first.is_finite() {
             return self.broken("this is no sequence");
         }
         #[allow(

@@ -334,9 +334,10 @@ async fn an_upload_that_fails_or_is_interrupted_leaves_nothing() {
 
 #[tokio::test]
 async fn an_endpoint_that_was_never_there_is_not_waited_for() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    // The port is ours and nobody listens: one that was given back another may take.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", nobody.local_addr().unwrap());
     let keys = Credentials {
         access_key: "a".to_owned(),
         secret: "b".to_owned(),
