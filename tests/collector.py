@@ -12,10 +12,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 
 class Collector:
-    """Takes spans until it is closed. `refuse` has answers for the next requests."""
+    """Takes spans until it is closed. `refuse` has answers for the next requests; who does
+    not bring the `wanted` headers is refused as well."""
 
-    def __init__(self):
-        self.spans, self.resources, self.problems, self.refuse = [], [], [], []
+    def __init__(self, **wanted):
+        self.spans, self.resources, self.problems, self.refuse, self.headers = [], [], [], [], []
         self.asked = 0
         collector = self
 
@@ -23,6 +24,9 @@ class Collector:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 collector.asked += 1
+                collector.headers.append({name.lower() for name in self.headers})
+                if any(self.headers[name.replace("_", "-")] != value for name, value in wanted.items()):
+                    return self.say(401, b"")
                 if collector.refuse:
                     status, headers = collector.refuse.pop(0)
                     return self.say(status, b"", headers)

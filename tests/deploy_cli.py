@@ -131,7 +131,7 @@ TOOLS = {
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     "XDG_CACHE_HOME": str(clouds.ENVIRONMENTS / "packages"),
 }
-TARGETED = ("deploy", "update", "status", "rollback", "undeploy", "diff", "secrets", "cost")
+TARGETED = ("deploy", "update", "status", "rollback", "undeploy", "diff", "secrets", "cost", "keys")
 
 
 def sane(done: Done):
@@ -171,9 +171,10 @@ def fetch_until(method, url, check, **more) -> requests.Response:
 
     def attempt():
         answer = fetch(method, url, **more)
-        return answer if check(answer) else None
+        # In a list: an answer of 400 and above is false by itself.
+        return [answer] if check(answer) else None
 
-    return eventually(attempt, f"{method} {url}", every=0.05)
+    return eventually(attempt, f"{method} {url}", every=0.05)[0]
 
 
 def fetch_by_invocation(cloud, function, method, path="/", **more) -> requests.Response:

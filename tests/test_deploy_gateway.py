@@ -258,6 +258,14 @@ def test_changes_of_who_may_call_come_in_place(folder, key):
     assert status(fetch("GET", url + "/members/7", headers=token)) == 200
     assert {status(fetch("GET", url + "/limited")) for _ in range(5)} == {200}
     assert status(fetch("GET", f"{url}/_squall/openapi.json")) == 404
+    # Only for members, with a key.
+    folder.edit("squall.toml", "docs = false\n", 'docs = { key = true, auth = "members" }\n')
+    done = folder.deploy("--json").json
+    told = {(step["action"], step["kind"], step["name"]): step["details"] for step in done["steps"]}
+    assert told == {("update", "api", "gate-dev"): ["described for key auth=members"]}
+    assert status(fetch("GET", f"{url}/_squall/openapi.json", headers=token)) == 403
+    assert status(fetch("GET", done["docs"])) == 200
+    assert folder.deploy("--json").json["steps"] == []
 
 
 OPEN = """

@@ -134,6 +134,32 @@ def test_a_model_is_asked_with_and_without_a_key(shop, key, open_page):
     assert page.page.input_value("input[data-scheme=ApiKey]") == "", "it is gone with the page"
 
 
+def test_the_page_asks_for_what_the_document_wants(gateway, shop, key, browser):
+    arn = f"arn:aws:apigateway:us-east-1::/apis/{shop.id}"
+    gateway.tag_resource(ResourceArn=arn, Tags={"squall:docs": "key"})
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(shop.by_path + documents.PAGE)
+    field = page.wait_for_selector("input[data-scheme=ApiKey]")
+    assert "/admission" not in page.content()
+    for wrong in ["nobody's", "é", ""]:
+        field.fill(wrong)
+        page.click("button.main")
+        field = page.wait_for_selector("form:has(.trouble) input[data-scheme=ApiKey]")
+        assert page.inner_text("h1") == "API"
+    field.fill(key)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#routes a")
+    assert "/admission" in page.inner_text("#routes")
+    # It is there for the calls, too, and nowhere else.
+    page.evaluate("location.hash = 'get_admission'")
+    page.wait_for_selector("#answer", state="attached")
+    assert page.input_value("input[data-scheme=ApiKey]") == key
+    assert key not in page.url and key not in page.content()
+    assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+    context.close()
+
+
 def test_what_is_copied_does_the_same(shop, key, open_page):
     page = open_page(shop.by_path)
     page.open("post_admission")

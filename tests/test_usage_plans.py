@@ -13,9 +13,10 @@ import pytest
 import requests
 
 from csv_service import TOTAL
-from harness import eventually, unique
+from harness import DEADLINE, eventually, unique
 from http_apis import apis, arn_of, echo, gateway, let_in  # noqa: F401 (fixtures)
 from lambda_calls import refused
+from test_iam_routes import link
 
 TODAY = datetime.now(timezone.utc).date
 
@@ -169,13 +170,87 @@ def test_what_a_call_used_is_counted(engine, keys, api, apis, gateway, functions
     assert (used(engine, key_id)["requests"], used(engine, key_id)["errors"]) == (2, 1)
 
 
-def test_who_hangs_up_has_called_all_the_same(engine, keys, apis, gateway, awslambda, functions):
-    slow = functions.make("import time\ndef handler(event, context):\n    time.sleep(1)\n    return {}\n")
+def test_who_reads_the_description_of_an_api_has_called_it(engine, keys, apis):
+    api = apis(Tags={"squall:docs": "key"})
+    _, key_id, key = plan(keys, api, quota={"limit": 2, "period": "DAY"})
+    for left, status in [("1", 200), ("0", 200), (None, 429)]:
+        answer = requests.get(api.by_path + "/_squall/openapi.json", headers={"x-api-key": key})
+        assert (answer.status_code, answer.headers.get("x-ratelimit-remaining")) == (status, left)
+    assert requests.get(api.by_path + "/_squall/docs", headers={"x-api-key": key}).status_code == 200
+    assert used(engine, key_id)["requests"] == 2
+
+
+def chain(api, gateway, integration, **first):
+    """A route /first that leads on to one that asks for a key, /last."""
+    target = f"integrations/{integration}"
+    gateway.create_route(ApiId=api.id, RouteKey="ANY /last", Target=target, ApiKeyRequired=True)
+    on = gateway.create_integration(
+        ApiId=api.id,
+        IntegrationType="AWS_PROXY",
+        IntegrationSubtype="Squall-Route",
+        PayloadFormatVersion="1.0",
+        RequestParameters={"path": "/last", "squall:share": "true"},
+    )["IntegrationId"]
+    gateway.create_route(ApiId=api.id, RouteKey="ANY /first", Target=f"integrations/{on}", **first)
+
+
+def test_a_chain_of_routes_is_one_call(engine, keys, apis, gateway, echo):
+    api = apis()
+    chain(api, gateway, api.integrate(echo), ApiKeyRequired=True)
+    _, key_id, key = plan(keys, api, quota={"limit": 2, "period": "DAY"})
+    assert [call(api, key, "/first").status_code for _ in range(3)] == [201, 201, 429]
+    seen = used(engine, key_id)
+    assert (seen["requests"], seen["invocations"]) == (2, 2)
+
+
+def test_a_link_is_counted_to_who_signed_it(engine, keys, apis, gateway, echo):
+    root = "arn:aws:iam::000000000000:root"
+
+    def counted():
+        seen = used(engine, root) or {"requests": 0, "errors": 0, "invocations": 0}
+        return seen["requests"], seen["errors"], seen["invocations"]
+
+    api = apis()
+    integration = api.integrate(echo, RequestParameters={"squall:share": "true"})
+    target = f"integrations/{integration}"
+    gateway.create_route(ApiId=api.id, RouteKey="GET /shared", Target=target, ApiKeyRequired=True)
+    before = counted()
+    address = link(engine, api.by_path + "/shared")
+    assert [requests.get(address).status_code for _ in range(2)] == [201, 201]
+    assert requests.get(address + "&more=1").status_code == 403
+    assert counted() == (before[0] + 2, before[1], before[2] + 2)
+    # Where a later route asks for a key, the key pays, and its plan bounds the calls.
+    chain(api, gateway, api.integrate(echo), ApiKeyRequired=True)
+    _, key_id, key = plan(keys, api, quota={"limit": 1, "period": "DAY"})
+    address = link(engine, api.by_path + "/first")
+    assert requests.get(address).status_code == 403
+    assert [requests.get(address, headers={"x-api-key": key}).status_code for _ in range(2)] == [201, 429]
+    assert used(engine, key_id)["requests"] == 1
+    assert counted() == (before[0] + 2, before[1], before[2] + 2)
+
+
+def test_who_hangs_up_has_called_all_the_same(engine, keys, apis, gateway, awslambda, functions, gate):
+    slow = functions.make(
+        f"""
+        import socket
+
+        def handler(event, context):
+            with socket.create_connection(("127.0.0.1", {gate.port})) as gate:
+                gate.sendall(b"here")
+                gate.recv(1)
+            return {{}}
+        """
+    )
     let_in(awslambda, slow)
     api = closed(apis(), gateway, arn_of(awslambda, slow))
     _, key_id, key = plan(keys, api)
-    with pytest.raises(requests.Timeout):
-        call(api, key, timeout=0.3)
+    url = urlsplit(api.by_path)
+    caller = HTTPConnection(url.hostname, url.port, timeout=DEADLINE)
+    caller.request("GET", url.path + "/closed", headers={"x-api-key": key})
+    gate.wait_for(1)
+    caller.close()
+    eventually(lambda: used(engine, key_id), "the engine to see that nobody waits any more")
+    gate.open()
 
     def when_it_has_ended():
         counted = used(engine, key_id)

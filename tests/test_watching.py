@@ -21,6 +21,7 @@ from conftest import Functions
 from csv_service import TOTAL, csv_of, table_of
 from harness import DEADLINE, eventually
 from http_apis import Api, arn_of, let_in
+from raw_http import Raw
 
 ECHO = """
 import json, os
@@ -122,6 +123,42 @@ def test_a_line_for_each_request(watched):
     missing = requests.get(f"{watched.url}/nowhere", timeout=DEADLINE)
     [line] = watched.lines(request=missing.headers["apigw-requestid"])
     assert line["status"] == missing.status_code == 404
+
+
+NOT_SEEN = [
+    # Who asked for what, as far as it can be read; what is answered, and why.
+    ("GET /host?secret HTTP/1.1", ["host: elsewhere.example"], "GET", "/host", 421, "host"),
+    ("POST /coding HTTP/1.1", ["host: localhost", "transfer-encoding: gzip, chunked"], "POST", "/coding", 400, "coding"),
+    ("GET /two HTTP/1.1", ["host: localhost", "host: other"], "GET", "/two", 400, "head"),
+    ("GET /name?secret HTTP/1.1", ["host: localhost", "bad name: x"], "GET", "/name", 400, "head"),
+    ("PUT /size HTTP/1.1", ["host: localhost", "x: " + "y" * 70_000], "PUT", "/size", 431, "head size"),
+    ("\x16\x03\x01 nothing", [], "-", "*", 400, "head"),
+]
+
+
+def test_what_no_api_saw_has_a_line_too(watched):
+    """Heads that are refused, and bytes that are no request at all."""
+
+    def count(reason):
+        return value(watched.metrics(), "squall_refusals_total", reason=reason) or 0
+
+    for first, lines, method, path, status, refused in NOT_SEEN:
+        before = count(refused)
+        with Raw(watched.engine.gateway) as raw:
+            raw.send("\r\n".join([first, *lines, "", ""]).encode("latin-1"))
+            answer = raw.answer()
+        assert answer.status == status, first
+        [line] = eventually(lambda: [line for line in watched.lines(status=status) if line["path"] == path])
+        assert (line["method"], line["refused"], line["client"]) == (method, refused, "127.0.0.1")
+        assert "secret" not in json.dumps(line)
+        assert line["request_id"] == answer.headers.get("x-amzn-requestid", line["request_id"])
+        assert count(refused) == before + 1
+    # What goes before on the same connection is one thing, what is wrong another.
+    with Raw(watched.engine.gateway) as raw:
+        raw.send(b"GET /before HTTP/1.1\r\nhost: localhost\r\n\r\nGET /after HTTP/1.1\r\nbad name: x\r\n\r\n")
+        assert [raw.answer().status, raw.answer().status] == [404, 400]
+    [line] = eventually(lambda: [line for line in watched.lines(status=400) if line["path"] == "/after"])
+    assert [line["status"] for line in watched.lines() if line["path"] == "/before"] == [404]
 
 
 def test_lines_are_found_by_status_route_and_time(watched):

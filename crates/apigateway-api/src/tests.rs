@@ -416,7 +416,7 @@ async fn an_api_is_described_by_who_serves_it() {
             .map(|endpoint| endpoint.route.key.to_string())
             .collect();
         let document = json!({ "api": entry.api.id, "stage": served.stage, "routes": routes });
-        let document = served.has_docs.then(|| Bytes::from(document.to_string()));
+        let document = (!served.docs.is_off()).then(|| Bytes::from(document.to_string()));
         let answer: std::pin::Pin<Box<dyn Future<Output = _> + Send>> =
             Box::pin(async { document });
         answer

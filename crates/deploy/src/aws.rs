@@ -6,6 +6,7 @@ use project::Project;
 use project::model::{Auth, Authorizer, Cors, Handling, Route, RouteTarget, Who, variables};
 
 use crate::error::DeployError;
+use crate::keys;
 
 /// Changes the routes to what AWS can have. Sentences worth knowing are returned.
 pub fn prepare(project: &mut Project) -> Result<Vec<String>, DeployError> {
@@ -16,6 +17,7 @@ pub fn prepare(project: &mut Project) -> Result<Vec<String>, DeployError> {
     for route in &project.routes {
         can_guard(route)?;
     }
+    keys::check(project)?;
     let gateway = &project.gateway;
     if let (Some(host), None) = (gateway.hosts.first(), &gateway.certificate) {
         let message = format!("AWS has the host {host} only with a certificate");
@@ -160,9 +162,9 @@ fn can_guard(route: &Route) -> Result<(), DeployError> {
     let (who, handling) = (&route.who, &route.handling);
     let refused = [
         (
-            who.key,
-            "ask for an API key: HTTP APIs of AWS know none",
-            "say key = false for the stage that goes to AWS, and auth = ... in its place",
+            who.key && who.auth != Auth::Open,
+            "ask for an API key beside auth: a route of AWS has one authorizer",
+            "say key = false or leave auth away for the stage that goes to AWS",
         ),
         (
             who.share,
@@ -265,6 +267,11 @@ fn notes(project: &Project) -> Vec<String> {
         "objects over 4 MB are not served at PATH: they go through a function, and Lambda \
          passes on 6 MB",
     );
+    told(
+        |route| route.path == "$default" && route.cors.is_some() && !route.who.is_open(),
+        "pages of other origins cannot call PATH: HTTP APIs of AWS ask its preflights, too, who \
+         may call",
+    );
     let mut cors = routes.iter().map(|route| &route.cors);
     let first = cors.next();
     if cors.any(|cors| Some(cors) != first) {
@@ -316,13 +323,19 @@ mod tests {
         let open = Who::default;
         let usual = Handling::default;
         assert_eq!(said(function("/")), "");
+        let keyed = Who {
+            key: true,
+            ..open()
+        };
+        assert_eq!(said(who(keyed)), "");
         for (route, word) in [
             (
                 who(Who {
                     key: true,
+                    auth: Auth::Iam,
                     ..open()
                 }),
-                "ask for an API key",
+                "ask for an API key beside auth",
             ),
             (
                 who(Who {

@@ -17,6 +17,7 @@ use project::model::{
 use project::text::BadText;
 use serde_json::{Value, json};
 
+use crate::keys;
 use crate::kinds::api::below_paths;
 use crate::names::{ALIAS, Names};
 
@@ -26,7 +27,7 @@ const TIMEOUT_S: u32 = 30;
 const MEMORY_MB: u32 = 1769;
 /// A model answers in microseconds, and so does what only points elsewhere; what takes
 /// time is a cold start.
-const SMALL_MEMORY_MB: u32 = 1024;
+pub(crate) const SMALL_MEMORY_MB: u32 = 1024;
 /// What a custom runtime's package has to be called inside.
 const BOOTSTRAP: &str = "bootstrap";
 
@@ -60,10 +61,17 @@ struct Wish {
     concurrency: Option<u32>,
 }
 
+/// Whether a coordinator has something to do for this route.
+pub fn is_needed(route: &Route) -> bool {
+    route.who.key || !matches!(route.target, RouteTarget::Function(_))
+}
+
 /// Puts a coordinator before each function that a route maps over, each model that
-/// answers, each redirect and each site, and leads the route there. `folder` is where the
-/// binary is, as [`stage`] made it.
+/// answers, each redirect and each site, and leads the route there; and before routes that
+/// ask for a key the one that knows keys. `folder` is where the binary is, as [`stage`] made
+/// it.
 pub fn expand(project: &mut Project, names: &Names, folder: &Path) -> Result<(), BadText> {
+    keys::guard(project, folder)?;
     let mut made: BTreeMap<Wish, String> = BTreeMap::new();
     let mut routes = std::mem::take(&mut project.routes);
     let mut below = Vec::new();
@@ -235,7 +243,7 @@ fn model_key(model: &ObjectRef) -> String {
 }
 
 /// `map-features`, `map-features-2`, ...
-fn free_key(project: &Project, plain: &str) -> String {
+pub(crate) fn free_key(project: &Project, plain: &str) -> String {
     let numbered = (2..).map(|number| format!("{plain}-{number}"));
     std::iter::once(plain.to_owned())
         .chain(numbered)
@@ -244,7 +252,7 @@ fn free_key(project: &Project, plain: &str) -> String {
 }
 
 /// A bucket in a text that is filled in by the deployment.
-fn place(bucket: &BucketRef) -> String {
+pub(crate) fn place(bucket: &BucketRef) -> String {
     match bucket {
         BucketRef::Project(key) => format!("${{bucket.{key}}}"),
         BucketRef::Foreign(name) => name.clone(),
@@ -264,7 +272,10 @@ fn query(options: &BTreeMap<String, String>) -> String {
     options.join("&")
 }
 
-fn coordinator(environment: &[(&str, String)], folder: &Path) -> Result<Function, BadText> {
+pub(crate) fn coordinator(
+    environment: &[(&str, String)],
+    folder: &Path,
+) -> Result<Function, BadText> {
     let environment = environment
         .iter()
         .map(|(name, value)| Ok(((*name).to_owned(), value.parse()?)));

@@ -7,12 +7,14 @@
 //! is found, the steps between them, and how each is done), [`found`] reading all
 //! kinds, [`plan`] all their steps in order, [`run`] doing it, [`release`] how
 //! releases are numbered and taken back, [`check`], [`aws`] and [`secret`] what is refused
-//! beforehand, [`coordinator`] what stands on AWS for what the engine's gateway does itself.
+//! beforehand, [`coordinator`] what stands on AWS for what the engine's gateway does itself,
+//! [`keys`] how API keys are known there.
 
 pub mod aws;
 pub mod check;
 pub mod coordinator;
 pub mod found;
+pub mod keys;
 pub mod kinds;
 pub mod names;
 pub mod plan;

@@ -10,6 +10,7 @@ use package::{Artifact, Package};
 use project::Project;
 use project::text::Reference;
 
+use crate::keys;
 use crate::kinds::api::authorizer;
 use crate::names::Names;
 
@@ -50,7 +51,8 @@ pub fn bucket_names(project: &Project, names: &Names) -> BTreeSet<String> {
     let buckets = project.buckets.iter();
     let unnamed = buckets.filter(|(_, bucket)| bucket.name.is_none());
     let own = unnamed.map(|(key, _)| names.bucket(key));
-    own.chain([names.bucket(PACKAGES)]).collect()
+    own.chain([names.bucket(PACKAGES), keys::bucket(names)])
+        .collect()
 }
 
 /// A project and where it goes. A project without functions, buckets and routes

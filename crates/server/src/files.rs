@@ -51,6 +51,9 @@ pub struct Address {
     /// The certificate that clients must trust, where it is one of our own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_authority: Option<String>,
+    /// Where Prometheus finds what is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<String>,
 }
 
 impl Address {
@@ -64,6 +67,7 @@ impl Address {
             api_tls: None,
             gateway_tls: None,
             tls_authority: None,
+            metrics: None,
         }
     }
 

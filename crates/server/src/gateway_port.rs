@@ -10,6 +10,7 @@ use engine::Engine;
 use gateway::{BringsBody, Found, Gateway, GivenUp, HttpApiGateway, Looked, MapRoutes, Website};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
+use watch::About;
 
 use crate::http::{Port, Refusal, Unread};
 use crate::settings::Settings;
@@ -52,6 +53,20 @@ impl Port for GatewayPort {
         let body = body.counted(|| telling.count());
         let response = self.serve(head, body).await;
         telling.answer(response)
+    }
+
+    fn turn_away(
+        &self,
+        mut head: Parts,
+        why: &'static str,
+        mut answer: Response<Body>,
+    ) -> Response<Body> {
+        let telling = Telling::begin(&self.watching.watch, &mut head);
+        answer.extensions_mut().insert(About {
+            refused: Some(why),
+            ..About::default()
+        });
+        telling.answer(answer)
     }
 }
 

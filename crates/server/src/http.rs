@@ -15,6 +15,7 @@ mod piece_tests;
 mod pieces;
 #[cfg(test)]
 mod tests;
+mod turned_away;
 
 use std::future::Future;
 use std::time::Instant;
@@ -40,6 +41,11 @@ pub const CONTROL_BODY_BYTES: u64 = 2 * 1024 * 1024;
 /// One of the two things we listen for: AWS calls, and what the gateway serves.
 pub trait Port: Send + Sync + 'static {
     fn handle(&self, head: Parts, body: Unread<'_>) -> impl Future<Output = Response<Body>> + Send;
+
+    /// The answer to a request that did not get so far, for `why` in a word or two.
+    fn turn_away(&self, _: Parts, _why: &'static str, answer: Response<Body>) -> Response<Body> {
+        answer
+    }
 }
 
 /// Takes one request from head to answer.
@@ -56,6 +62,9 @@ async fn answer<P: Port>(talk: &Talk<P>, request: Request<Incoming>) -> Response
             let refused = wrong.respond(&head);
             let body = Unread::new(body, &head, &talk.connections.rules().bodies);
             let (_, rest) = body.pieces();
+            // Without a host that is right nobody is believed to speak for others.
+            head.extensions.insert(talk.peer);
+            let refused = talk.port.turn_away(head, wrong.word(), refused);
             rest.settle_or_close(refused).await
         }
     };

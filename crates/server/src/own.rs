@@ -83,6 +83,7 @@ impl OwnPages {
             "gateway": address.gateway,
             "gateway_tls": address.gateway_tls,
             "tls_authority": address.tls_authority,
+            "metrics": address.metrics,
             "region": address.region,
             "account": address.account,
             "data": settings.data,
@@ -97,12 +98,6 @@ impl OwnPages {
             started: Instant::now(),
             about,
         }
-    }
-
-    /// Where Prometheus finds what is counted.
-    pub fn with_metrics(mut self, url: Option<String>) -> Self {
-        self.about["metrics"] = url.into();
-        self
     }
 
     pub fn health() -> Response<Body> {

@@ -85,7 +85,8 @@ impl Server {
         let apis = opening::stored("HTTP APIs", move || HttpApis::open(documents, scope)).await?;
         let apis = Arc::new(apis);
         let tls = entrances.tls(&settings, &apis)?;
-        let address = entrances.address(&settings, tls.as_deref())?;
+        let mut address = entrances.address(&settings, tls.as_deref())?;
+        address.metrics = metrics.as_ref().map(MetricsListener::url);
         let (documents, scope) = (store.clone(), settings.scope.clone());
         let keys = opening::stored("API keys", move || ApiKeys::open(documents, scope)).await?;
         let keys = Arc::new(keys);
@@ -197,8 +198,7 @@ impl Running {
             events: EventsApi::new(self.rules.clone()).with_iam(self.iam.clone()),
             s3,
             ssm: SsmApi::new(self.parameters.clone(), self.iam.clone()),
-            own: OwnPages::new(parts, settings, &self.address, &self.isolation)
-                .with_metrics(self.metrics.as_ref().map(MetricsListener::url)),
+            own: OwnPages::new(parts, settings, &self.address, &self.isolation),
         });
         let gateway_port = self.gateway_port(verifier, models);
         let hosts = entrances::hosts(settings, &self.apis);

@@ -1,6 +1,7 @@
 //! Settings: command line over environment over `engine.toml` over defaults,
 //! read once at start and checked as a whole.
 
+mod collector;
 mod config;
 mod sources;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use aws_client::web::Web;
 use types::{Scope, limits::Limits};
 
+pub use collector::{Collector, Headers};
 pub(crate) use config::base64_len;
 pub use config::{
     ClockKind, Config, Durability, Isolation, Switch, parse_address, parse_perhaps_address,
@@ -34,6 +36,8 @@ pub struct Settings {
     /// By which way the web is asked, as far as the engine asks: the proxy and the
     /// certificates of the environment.
     pub web: Web,
+    /// Who gets the spans of traces, if anybody.
+    pub collector: Option<Collector>,
     /// Variables that begin with `SQUALL_` and mean nothing: worth a warning.
     pub ignored: Vec<String>,
 }
@@ -92,10 +96,9 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let all: Vec<(String, String)> = environment.into_iter().collect();
         let web = web(&all)?;
-        let variables: Vec<(String, String)> = all
+        let (variables, others): (Vec<_>, Vec<_>) = all
             .into_iter()
-            .filter(|(name, _)| name.starts_with(PREFIX))
-            .collect();
+            .partition(|(name, _)| name.starts_with(PREFIX));
         let data = flags.data.clone().unwrap_or_else(|| data_from(&variables));
         let file = sources::read_file(&data.join(FILE))?;
         let (table, ignored) = sources::environment_table(&variables)?;
@@ -103,6 +106,7 @@ impl Settings {
         let machine_name = flags.machine_name.clone();
         apply(&mut config, flags);
         check(&config)?;
+        let collector = collector::find(&config, &others)?;
         let scope = Scope {
             account: config.account.clone(),
             region: config.region.clone(),
@@ -113,6 +117,7 @@ impl Settings {
             config,
             machine_name,
             web,
+            collector,
             ignored,
         })
     }
@@ -312,11 +317,6 @@ fn check_watching(config: &Config) -> Result<(), SettingsError> {
     }
     if !(0.0..=1.0).contains(&config.trace_sample) {
         return refuse("trace_sample", "it is a part, from 0 to 1");
-    }
-    if !config.otlp_endpoint.is_empty()
-        && let Err(error) = aws_client::web::check(&config.otlp_endpoint)
-    {
-        return refuse("otlp_endpoint", &error.to_string());
     }
     Ok(())
 }

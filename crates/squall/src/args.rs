@@ -1,6 +1,7 @@
 //! What can be asked on the command line.
 
 mod alerts;
+mod completions;
 mod deploy;
 mod dev;
 mod engine;
@@ -18,6 +19,7 @@ mod secrets;
 mod share;
 
 pub use alerts::{AddAlertArgs, AlertsAction, AlertsArgs, TopArgs};
+pub use completions::CompletionsArgs;
 pub use deploy::{
     DeployArgs, DiffArgs, PackagingArgs, PlaceArg, ProjectArgs, RollbackArgs, StatusArgs,
     UndeployArgs, UpdateArgs,
@@ -230,6 +232,8 @@ Examples:
     Store(StoreArgs),
     /// Look at this machine: isolation, limits, interpreters
     Doctor,
+    /// Print what lets a shell complete commands
+    Completions(CompletionsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -441,6 +445,7 @@ mod tests {
             "squall secrets rm A B -y",
             "squall events -n 5 -f",
             "squall store check --json",
+            "squall completions fish",
             "squall jobs",
             "squall jobs -n 5 --json",
             "squall jobs show j-7f3k2m --json",
@@ -459,6 +464,10 @@ mod tests {
             let read = Cli::try_parse_from(line.split(' '));
             assert!(read.is_ok(), "{line}: {}", read.unwrap_err());
         }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
         for line in [
             "squall",
             "squall up --api here",
@@ -493,6 +502,7 @@ mod tests {
             "squall secrets --stage prod set TOKEN",
             "squall secrets rm",
             "squall up --clock sundial",
+            "squall completions",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

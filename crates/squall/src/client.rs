@@ -1,6 +1,7 @@
 //! Which client a command uses, and what its errors are to who typed the command.
 
 use std::future::Future;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use aws_client::{Asked, ClientError, Endpoint, Origin, TransportError};
@@ -101,15 +102,28 @@ pub fn of_data_directory(global: &Global) -> Result<Client, Failure> {
 
 /// Address and keys of the engine that runs on the data directory.
 pub fn running(global: &Global) -> Result<(Address, Credentials), Failure> {
-    let shown = global.data.display();
+    let here = std::env::current_dir().unwrap_or_default();
     let none = || {
-        Failure::mistake(format!("no engine runs on {shown}"))
-            .hint("start one: squall up; or name its data directory: --data DIR")
+        let shown = here.join(&global.data);
+        let failure = Failure::mistake(format!("no engine runs on {}", shown.display()));
+        failure.hint(match above(&here) {
+            Some(data) if !global.data_named => {
+                format!("one runs on {0}: --data {0}", data.display())
+            }
+            _ => "start one: squall up; or name its data directory: --data DIR".to_owned(),
+        })
     };
     let unreadable = |error: files::FileError| Failure::new(Kind::Mistake, error);
     let address = Address::read(&global.data).map_err(unreadable)?;
     let credentials = files::read_credentials(&global.data).map_err(unreadable)?;
     address.zip(credentials).ok_or_else(none)
+}
+
+/// The data directory of an engine that was started in a folder above.
+fn above(folder: &Path) -> Option<PathBuf> {
+    let all = folder.ancestors().skip(1);
+    let mut all = all.map(|folder| folder.join(server::DEFAULT_DATA));
+    all.find(|data| matches!(Address::read(data), Ok(Some(_))))
 }
 
 impl From<TransportError> for Failure {
@@ -181,6 +195,24 @@ mod tests {
             code: code.to_owned(),
             message: message.to_owned(),
         }
+    }
+
+    #[test]
+    fn an_engine_of_a_folder_above_is_found() {
+        let root = tempfile::tempdir().unwrap();
+        let inner = root.path().join("lab/src");
+        let data = root.path().join(server::DEFAULT_DATA);
+        std::fs::create_dir_all(&inner).unwrap();
+        std::fs::create_dir(&data).unwrap();
+        assert_eq!(above(&inner), None);
+        let any = "127.0.0.1:1".parse().unwrap();
+        let scope = types::Scope {
+            region: "us-east-1".parse().unwrap(),
+            account: "000000000000".parse().unwrap(),
+        };
+        Address::new(any, any, &scope).write(&data).unwrap();
+        assert_eq!(above(&inner), Some(data));
+        assert_eq!(above(root.path()), None, "that is looked at before");
     }
 
     #[test]

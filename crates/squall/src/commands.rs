@@ -5,6 +5,7 @@ pub mod access;
 pub mod alerts;
 pub mod buckets;
 pub mod clock;
+pub mod completions;
 pub mod cost;
 pub mod cp;
 pub mod deploy;

@@ -25,7 +25,6 @@ use deploy::{
 };
 use futures::future::{try_join, try_join_all, try_join3};
 use package::{Blame, Package, PackageError, Test};
-use project::model::{Route, RouteTarget};
 use project::{Project, ProjectError};
 
 use crate::args::{Global, PackagingArgs, PlaceArg, ProjectArgs};
@@ -108,18 +107,18 @@ pub async fn open_at(project: Project, client: Client, target: Target) -> Result
 /// On AWS routes are what its HTTP APIs can have, and where nobody maps, predicts,
 /// redirects or serves pages, a function of ours does. Sentences worth knowing are
 /// returned.
-fn for_place(project: &mut Project, cloud: &Cloud) -> Result<Vec<String>, Failure> {
+fn for_place(project: &mut Project, cloud: &mut Cloud) -> Result<Vec<String>, Failure> {
     if cloud.target == Target::Engine {
         return Ok(Vec::new());
     }
     let notes = aws::prepare(project)?;
-    let ours = |route: &Route| !matches!(route.target, RouteTarget::Function(_));
-    if project.routes.iter().any(ours) {
+    if project.routes.iter().any(coordinator::is_needed) {
         let binary = std::env::current_exe().context("this program cannot be found")?;
         let folder = coordinator::stage(&packaging::cache()?, &binary)
             .context("the coordinator cannot be packaged")?;
         let expanded = coordinator::expand(project, &cloud.names, &folder);
         expanded.map_err(|error| Failure::new(Kind::Bug, error))?;
+        cloud.authorizer_names = deploy::site::authorizer_names(project);
     }
     Ok(notes)
 }
@@ -131,9 +130,12 @@ impl Opened {
         global: &Global,
         packaging: PackagingArgs,
     ) -> Result<Prepared, Failure> {
-        let Self { mut project, cloud } = self;
+        let Self {
+            mut project,
+            mut cloud,
+        } = self;
         let said = project.clone();
-        let mut notes = for_place(&mut project, &cloud)?;
+        let mut notes = for_place(&mut project, &mut cloud)?;
         let wanted: Vec<_> = project.functions.keys().cloned().collect();
         // What a function is mapped by, its package has to know.
         let of = |name: &str| {

@@ -7,6 +7,7 @@
 //! files, [`place`] says what a path means, [`failure`] how a command ends badly.
 //! [`bootstrap`] is another life: as the runtime of a Lambda function.
 
+mod apis;
 mod args;
 mod bootstrap;
 mod client;
@@ -112,6 +113,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Events(args) => client::block_on(commands::events::run(&global, args)),
         Command::Cost(args) => client::block_on(commands::cost::run(&global, args)),
         Command::Clock(args) => client::block_on(commands::clock::run(&global, args)),
+        Command::Completions(args) => commands::completions::run(&args),
         Command::Store(args) => client::block_on(commands::store::run(&global, args)),
     }
 }

@@ -33,7 +33,7 @@ const ROUTES: &str = "routes";
 const RATES: &str = "rates";
 /// The stage without a name in its addresses.
 pub const STAGE: &str = "$default";
-/// Of an API: whether it is described to who asks.
+/// Of an API: to whom it is described. Without it, to all.
 const DOCS_TAG: &str = "squall:docs";
 const NO_DOCS: &str = "off";
 
@@ -42,7 +42,8 @@ pub struct Wanted {
     pub name: String,
     /// Rules for pages of other origins, for all routes; the engine has them by route.
     pub cors: Option<Value>,
-    pub has_docs: bool,
+    /// What its tag says of who may see its description, where that is not all.
+    pub docs: Option<String>,
     /// By their keys: `GET /items/{id}`.
     pub routes: BTreeMap<String, WantedRoute>,
     /// How often routes may be called, by their keys.
@@ -71,7 +72,8 @@ pub struct Api {
     pub id: String,
     pub endpoint: String,
     pub cors: Option<Value>,
-    pub has_docs: bool,
+    /// What its tag says of who may see its description, where that is not all.
+    pub docs: Option<String>,
     /// Whether it has the stage by which it answers.
     pub has_stage: bool,
     pub routes: BTreeMap<String, FoundRoute>,
@@ -178,20 +180,20 @@ pub fn plan(
 fn plan_api(wanted: &Wanted, there: Option<&Api>) -> Option<Step> {
     let mut details = Vec::new();
     let cors = wanted.cors.as_ref().map(told_cors);
-    let docs = if wanted.has_docs {
-        "described"
-    } else {
-        "not described"
+    let docs = match wanted.docs.as_deref() {
+        None => "described".to_owned(),
+        Some(NO_DOCS) => "not described".to_owned(),
+        Some(who) => format!("described for {who}"),
     };
     let action = match there {
         None => {
             details.extend(cors);
-            details.extend((!wanted.has_docs).then(|| docs.to_owned()));
+            details.extend(wanted.docs.is_some().then_some(docs));
             Action::Create
         }
         Some(api) => {
             details.extend(cors.filter(|_| api.cors != wanted.cors));
-            details.extend((api.has_docs != wanted.has_docs).then(|| docs.to_owned()));
+            details.extend((api.docs != wanted.docs).then_some(docs));
             details.extend((!api.has_stage).then(|| "stage".to_owned()));
             if details.is_empty() {
                 return None;
@@ -203,9 +205,9 @@ fn plan_api(wanted: &Wanted, there: Option<&Api>) -> Option<Step> {
     Some(step.work(Work::Put {
         name: wanted.name.clone(),
         cors: wanted.cors.clone(),
-        has_docs: wanted.has_docs,
+        docs: wanted.docs.clone(),
         id: there.map(|api| api.id.clone()),
-        had_docs: there.is_none_or(|api| api.has_docs),
+        docs_were: there.and_then(|api| api.docs.clone()),
     }))
 }
 

@@ -14,7 +14,7 @@ use store::{Store, StoreError};
 use types::{Scope, Timestamp};
 
 pub use error::{ApiKeyError, NotLetIn};
-pub use model::{ApiKey, ApiKeyPatch, EXPIRES, NewApiKey, OWNER, ROUTES, Secret};
+pub use model::{ApiKey, ApiKeyPatch, EXPIRES, NewApiKey, OWNER, ROUTES, Secret, covers, hash};
 
 use crate::book::{Book, Draft};
 pub(crate) use model::random_id;
@@ -85,28 +85,7 @@ impl ApiKeys {
 
     /// Makes a key. Its value is returned here and never again.
     pub async fn create(&self, new: NewApiKey) -> Result<(Arc<ApiKey>, Secret), ApiKeyError> {
-        let name = new.name.unwrap_or_default();
-        let description = new.description.unwrap_or_default();
-        check_text("name", &name)?;
-        check_text("description", &description)?;
-        check_text("customerId", new.customer_id.as_deref().unwrap_or_default())?;
-        check_tags(&new.tags)?;
-        new.stages.iter().try_for_each(|stage| check_stage(stage))?;
-        let secret = new.value.map_or_else(Secret::random, Ok)?;
-        let now = Timestamp::now();
-        let key = ApiKey {
-            id: random_id().map_err(ApiKeyError::Random)?,
-            name,
-            description,
-            enabled: new.enabled,
-            digest: model::hash(secret.text().as_bytes()),
-            hint: secret.hint(),
-            created: now,
-            updated: now,
-            stages: new.stages,
-            customer_id: new.customer_id,
-            tags: new.tags,
-        };
+        let (key, secret) = ApiKey::make(new)?;
         let key = self.book.change(|draft| {
             if draft.pages().len() >= MOST {
                 return Err(ApiKeyError::TooMany(MOST));

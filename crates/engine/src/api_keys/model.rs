@@ -106,7 +106,7 @@ impl Secret {
 }
 
 /// By which a key is found.
-pub(super) fn hash(value: &[u8]) -> String {
+pub fn hash(value: &[u8]) -> String {
     hex::encode(digest::digest(&digest::SHA256, value))
 }
 
@@ -134,6 +134,38 @@ fn letters(bytes: usize, length: usize) -> Result<String, getrandom::Error> {
 }
 
 impl ApiKey {
+    /// A key that nobody keeps yet, and its value, which is nowhere else.
+    pub fn make(new: NewApiKey) -> Result<(Self, Secret), ApiKeyError> {
+        let name = new.name.unwrap_or_default();
+        let description = new.description.unwrap_or_default();
+        check_text("name", &name)?;
+        check_text("description", &description)?;
+        check_text("customerId", new.customer_id.as_deref().unwrap_or_default())?;
+        check_tags(&new.tags)?;
+        new.stages.iter().try_for_each(|stage| check_stage(stage))?;
+        let secret = new.value.map_or_else(Secret::random, Ok)?;
+        let now = Timestamp::now();
+        let key = Self {
+            id: random_id().map_err(ApiKeyError::Random)?,
+            name,
+            description,
+            enabled: new.enabled,
+            digest: hash(secret.text().as_bytes()),
+            hint: secret.hint(),
+            created: now,
+            updated: now,
+            stages: new.stages,
+            customer_id: new.customer_id,
+            tags: new.tags,
+        };
+        Ok((key, secret))
+    }
+
+    /// The hash by which it is found.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
     /// Whether it lets somebody call a route.
     pub fn check(&self, stage: &str, route: &str, now: Timestamp) -> Result<(), NotLetIn> {
         if !self.enabled {
@@ -166,9 +198,11 @@ impl ApiKey {
     }
 }
 
-/// A route, and what lies below it: pages of a map's jobs are a route of their own.
-fn covers(own: &str, route: &str) -> bool {
+/// A route, and what lies below it: pages of a map's jobs, and those of a site, are routes
+/// of their own.
+pub fn covers(own: &str, route: &str) -> bool {
     let above = route.strip_suffix("/{proxy+}");
+    let above = above.or_else(|| route.strip_suffix('/'));
     own == route || above.is_some_and(|above| own.trim_end_matches('/') == above)
 }
 
@@ -302,6 +336,8 @@ mod tests {
         for (own, route, covered) in [
             ("/maps", "/maps/{proxy+}", true),
             ("/", "/{proxy+}", true),
+            ("/pages", "/pages/", true),
+            ("/pages/", "/pages", false),
             ("/maps", "/{proxy+}", false),
             ("/", "/maps/{proxy+}", false),
             ("$default", "$default", true),

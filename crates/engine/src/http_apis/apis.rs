@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use types::Timestamp;
 
+use super::docs;
 use super::error::HttpApiError;
 use super::handling::Handling;
 use super::ids::{ApiId, DomainName, PartId, StageName};
@@ -54,36 +55,39 @@ impl HttpApis {
     /// Its id is its name in the letters of host names while nobody else has that.
     pub async fn create_api(&self, new: NewApi) -> Result<Arc<Entry>, HttpApiError> {
         check_tags(&new.tags)?;
-        self.change(|state| {
-            if state.count() >= MOST_APIS {
-                return Err(too_many("APIs", MOST_APIS));
-            }
-            let readable = ApiId::of_name(&new.name).filter(|id| state.get(id.as_str()).is_none());
-            let id = match readable {
-                Some(id) => id,
-                None => ApiId::random()?,
-            };
-            let mut api = Api {
-                id,
-                name: new.name,
-                description: new.description,
-                version: new.version,
-                cors: new.cors.filter(|cors| *cors != Cors::default()),
-                is_hidden: new.is_hidden,
-                created: Timestamp::now(),
-                tags: new.tags,
-                routes: BTreeMap::new(),
-                integrations: BTreeMap::new(),
-                authorizers: BTreeMap::new(),
-                stages: BTreeMap::new(),
-                deployments: BTreeMap::new(),
-            };
-            if let Some(quick) = new.quick {
-                api.create_quickly(quick)?;
-            }
-            Ok(state.put(api))
-        })
-        .await
+        docs::check(&new.tags)?;
+        self.state
+            .change(|state| {
+                if state.count() >= MOST_APIS {
+                    return Err(too_many("APIs", MOST_APIS));
+                }
+                let readable =
+                    ApiId::of_name(&new.name).filter(|id| state.get(id.as_str()).is_none());
+                let id = match readable {
+                    Some(id) => id,
+                    None => ApiId::random()?,
+                };
+                let mut api = Api {
+                    id,
+                    name: new.name,
+                    description: new.description,
+                    version: new.version,
+                    cors: new.cors.filter(|cors| *cors != Cors::default()),
+                    is_hidden: new.is_hidden,
+                    created: Timestamp::now(),
+                    tags: new.tags,
+                    routes: BTreeMap::new(),
+                    integrations: BTreeMap::new(),
+                    authorizers: BTreeMap::new(),
+                    stages: BTreeMap::new(),
+                    deployments: BTreeMap::new(),
+                };
+                if let Some(quick) = new.quick {
+                    api.create_quickly(quick)?;
+                }
+                Ok(state.put(api))
+            })
+            .await
     }
 
     pub async fn update_api(
@@ -91,24 +95,25 @@ impl HttpApis {
         id: &ApiId,
         patch: ApiPatch,
     ) -> Result<Arc<Entry>, HttpApiError> {
-        self.change(|state| {
-            let mut api = state.copy(id)?;
-            let before = api.clone();
-            set(&mut api.name, patch.name);
-            set_text(&mut api.description, patch.description);
-            set_text(&mut api.version, patch.version);
-            set(&mut api.is_hidden, patch.is_hidden);
-            // Rules that say nothing are none.
-            if let Some(cors) = patch.cors {
-                api.cors = Some(cors).filter(|cors| *cors != Cors::default());
-            }
-            api.update_quickly(patch.key, patch.target)?;
-            if api.snapshot() != before.snapshot() {
-                api.deploy_by_itself()?;
-            }
-            Ok(state.put(api))
-        })
-        .await
+        self.state
+            .change(|state| {
+                let mut api = state.copy(id)?;
+                let before = api.clone();
+                set(&mut api.name, patch.name);
+                set_text(&mut api.description, patch.description);
+                set_text(&mut api.version, patch.version);
+                set(&mut api.is_hidden, patch.is_hidden);
+                // Rules that say nothing are none.
+                if let Some(cors) = patch.cors {
+                    api.cors = Some(cors).filter(|cors| *cors != Cors::default());
+                }
+                api.update_quickly(patch.key, patch.target)?;
+                if api.snapshot() != before.snapshot() {
+                    api.deploy_by_itself()?;
+                }
+                Ok(state.put(api))
+            })
+            .await
     }
 
     pub async fn delete_cors(&self, id: &ApiId) -> Result<(), HttpApiError> {
@@ -121,15 +126,16 @@ impl HttpApis {
 
     /// Deletes an API with everything that belongs to it.
     pub async fn delete_api(&self, id: &ApiId) -> Result<(), HttpApiError> {
-        self.change(|state| {
-            state.check_unmapped(id, None)?;
-            if state.remove(id) {
-                Ok(())
-            } else {
-                Err(HttpApiError::not_found("API", id.as_str()))
-            }
-        })
-        .await
+        self.state
+            .change(|state| {
+                state.check_unmapped(id, None)?;
+                if state.remove(id) {
+                    Ok(())
+                } else {
+                    Err(HttpApiError::not_found("API", id.as_str()))
+                }
+            })
+            .await
     }
 
     pub fn tags(&self, of: &Tagged) -> Result<BTreeMap<String, String>, HttpApiError> {
@@ -149,6 +155,9 @@ impl HttpApis {
         of: &Tagged,
         tags: BTreeMap<String, String>,
     ) -> Result<(), HttpApiError> {
+        if matches!(of, Tagged::Api(_)) {
+            docs::check(&tags)?;
+        }
         self.change_tags(of, |there| {
             there.extend(tags);
             check_tags(there)

@@ -199,24 +199,25 @@ impl HttpApis {
 
     pub async fn create_domain(&self, new: NewDomain) -> Result<Arc<Domain>, HttpApiError> {
         check_tags(&new.tags)?;
-        self.change(|state| {
-            if state.domains.get(new.name.as_str()).is_some() {
-                return Err(HttpApiError::invalid(
-                    "The domain name you provided already exists.",
-                ));
-            }
-            if state.domains.all().count() >= MOST_DOMAINS {
-                return Err(too_many("domain names", MOST_DOMAINS));
-            }
-            Ok(state.put_domain(Domain {
-                name: new.name,
-                certificate: new.certificate,
-                created: Timestamp::now(),
-                tags: new.tags,
-                mappings: BTreeMap::new(),
-            }))
-        })
-        .await
+        self.state
+            .change(|state| {
+                if state.domains.get(new.name.as_str()).is_some() {
+                    return Err(HttpApiError::invalid(
+                        "The domain name you provided already exists.",
+                    ));
+                }
+                if state.domains.all().count() >= MOST_DOMAINS {
+                    return Err(too_many("domain names", MOST_DOMAINS));
+                }
+                Ok(state.put_domain(Domain {
+                    name: new.name,
+                    certificate: new.certificate,
+                    created: Timestamp::now(),
+                    tags: new.tags,
+                    mappings: BTreeMap::new(),
+                }))
+            })
+            .await
     }
 
     pub async fn update_domain(
@@ -234,14 +235,15 @@ impl HttpApis {
 
     /// Deletes a domain with its mappings; the APIs stay.
     pub async fn delete_domain(&self, name: &str) -> Result<(), HttpApiError> {
-        self.change(|state| {
-            if state.remove_domain(name) {
-                Ok(())
-            } else {
-                Err(no_domain(name))
-            }
-        })
-        .await
+        self.state
+            .change(|state| {
+                if state.remove_domain(name) {
+                    Ok(())
+                } else {
+                    Err(no_domain(name))
+                }
+            })
+            .await
     }
 
     pub async fn create_mapping(
@@ -302,14 +304,15 @@ impl HttpApis {
         name: &str,
         operation: impl FnOnce(&State, &mut Domain) -> Result<T, HttpApiError>,
     ) -> Result<T, HttpApiError> {
-        self.change(|state| {
-            let domain = state.domains.get(name).ok_or_else(|| no_domain(name))?;
-            let mut domain = Domain::clone(domain);
-            let result = operation(state, &mut domain)?;
-            state.put_domain(domain);
-            Ok(result)
-        })
-        .await
+        self.state
+            .change(|state| {
+                let domain = state.domains.get(name).ok_or_else(|| no_domain(name))?;
+                let mut domain = Domain::clone(domain);
+                let result = operation(state, &mut domain)?;
+                state.put_domain(domain);
+                Ok(result)
+            })
+            .await
     }
 }
 

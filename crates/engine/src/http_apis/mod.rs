@@ -3,10 +3,10 @@
 //! them: one changes them over the wire of AWS, one serves them.
 //!
 //! Reading order: [`ids`] and [`route_key`] are the words, [`model`] what is kept, with
-//! [`who`] (may call a route), [`handling`] (of its requests), `targets` (of Squall's own)
-//! and `throttle`; `table` how a path finds its route, `state` what is in memory; `apis`,
-//! `routes`, `integrations`, `authorizers`, `stages` and [`domains`] are what clients do
-//! with them.
+//! [`who`] (may call a route), [`docs`] (may see its description), [`handling`] (of its
+//! requests), `targets` (of Squall's own) and `throttle`; `table` how a path finds its
+//! route, `state` what is in memory; `apis`, `routes`, `integrations`, `authorizers`,
+//! `stages` and [`domains`] are what clients do with them.
 //!
 //! An API is one document, with everything that belongs to it, and so is a domain: a
 //! change of it is whole or has not happened. It is committed first and visible
@@ -15,6 +15,7 @@
 mod apis;
 mod authorizers;
 mod cors;
+mod docs;
 mod domains;
 mod error;
 mod handling;
@@ -34,14 +35,13 @@ mod who;
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-use store::{Change, Store, StoreError};
-use tokio_util::task::TaskTracker;
+use store::{Store, StoreError};
 use types::Scope;
 
 pub use apis::Tagged;
 pub use authorizers::AuthorizationType;
 pub use cors::check_cors;
+pub use docs::Docs;
 pub use domains::{Domain, Mapping, MappingPatch, NewDomain, NewMapping};
 pub use error::HttpApiError;
 pub use handling::{BadHandling, Handling};
@@ -55,22 +55,17 @@ pub use model::{
 };
 pub use route_key::{BadRouteKey, PathTemplate, RouteKey};
 pub use state::{Entry, Served};
-pub use table::{Endpoint, Match};
+pub use table::{Endpoint, Match, choose};
 pub use throttle::Throttle;
 pub use who::{Authorization, Authorizer, AuthorizerKind, FunctionAuthorizer, JwtAuthorizer};
 
+use crate::kept::Kept;
 use state::State;
 
 /// All HTTP APIs of the account.
 pub struct HttpApis {
     scope: Scope,
-    store: Arc<Store>,
-    state: Arc<RwLock<State>>,
-    /// Held from reading the state to publishing its successor.
-    writing: Arc<tokio::sync::Mutex<()>>,
-    /// Commits run as tasks of their own, so that a client that vanishes cannot stop
-    /// one between the disk and the memory.
-    tasks: TaskTracker,
+    state: Kept<State>,
 }
 
 impl fmt::Debug for HttpApis {
@@ -102,14 +97,9 @@ impl HttpApis {
                 Err(error) => tracing::error!(%key, %error, "a stored domain cannot be read"),
             }
         }
-        // These came from the store; they need not go back.
-        state.take_changes();
         Ok(Self {
             scope,
-            store,
-            state: Arc::new(RwLock::new(state)),
-            writing: Arc::default(),
-            tasks: TaskTracker::new(),
+            state: Kept::new(store, state),
         })
     }
 
@@ -119,36 +109,7 @@ impl HttpApis {
 
     /// Waits for commits under way; call it before the store is closed.
     pub async fn drain(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-
-    /// Works on a copy of the state; what it touched is committed before the copy
-    /// takes the state's place. On an error nothing has happened.
-    async fn change<T>(
-        &self,
-        operation: impl FnOnce(&mut State) -> Result<T, HttpApiError>,
-    ) -> Result<T, HttpApiError> {
-        let turn = Arc::clone(&self.writing).lock_owned().await;
-        let mut draft = self.state.read().clone();
-        let result = operation(&mut draft)?;
-        let changes: Vec<Change> = draft.take_changes();
-        if changes.is_empty() {
-            return Ok(result);
-        }
-        let (store, state) = (Arc::clone(&self.store), Arc::clone(&self.state));
-        let commit = self.tasks.spawn(async move {
-            let _turn = turn;
-            store.documents().commit(changes).await?;
-            // What was there until now is dropped without the lock: requests wait for it.
-            let before = std::mem::replace(&mut *state.write(), draft);
-            drop(before);
-            Ok::<_, StoreError>(())
-        });
-        commit
-            .await
-            .expect("a commit neither panics nor is aborted")?;
-        Ok(result)
+        self.state.drain().await;
     }
 
     /// Changes one API. Stages that deploy by themselves follow if `deploys` says so.
@@ -158,16 +119,17 @@ impl HttpApis {
         deploys: Deploys,
         operation: impl FnOnce(&mut Api) -> Result<T, HttpApiError>,
     ) -> Result<T, HttpApiError> {
-        self.change(|state| {
-            let mut api = state.copy(id)?;
-            let result = operation(&mut api)?;
-            if deploys == Deploys::ByItself {
-                api.deploy_by_itself()?;
-            }
-            state.put(api);
-            Ok(result)
-        })
-        .await
+        self.state
+            .change(|state| {
+                let mut api = state.copy(id)?;
+                let result = operation(&mut api)?;
+                if deploys == Deploys::ByItself {
+                    api.deploy_by_itself()?;
+                }
+                state.put(api);
+                Ok(result)
+            })
+            .await
     }
 }
 

@@ -54,7 +54,7 @@ impl HttpApis {
             let stage = api.stage_mut(name)?;
             let before = stage.deploys_by_itself;
             stage.apply(patch);
-            stage.updated = Timestamp::now();
+            stage.touch(Timestamp::now());
             if stage.deploys_by_itself && !before {
                 api.deploy_by_itself()?;
             }
@@ -104,24 +104,23 @@ impl HttpApis {
         self.change_api(api, Deploys::Not, |api| {
             let stage = api.stage_mut(name)?;
             change(stage)?;
-            // Later than before even within a millisecond: by this the gateway sees that
-            // what it keeps of the stage is old, though nothing else of it may differ.
-            stage.updated = Timestamp::now().max(Timestamp(stage.updated.0 + 1));
+            stage.touch(Timestamp::now());
             Ok(())
         })
         .await
     }
 
     pub async fn delete_stage(&self, api: &ApiId, name: &StageName) -> Result<(), HttpApiError> {
-        self.change(|state| {
-            state.check_unmapped(api, Some(name))?;
-            let mut api = state.copy(api)?;
-            api.stage(name)?;
-            api.stages.remove(name);
-            state.put(api);
-            Ok(())
-        })
-        .await
+        self.state
+            .change(|state| {
+                state.check_unmapped(api, Some(name))?;
+                let mut api = state.copy(api)?;
+                api.stage(name)?;
+                api.stages.remove(name);
+                state.put(api);
+                Ok(())
+            })
+            .await
     }
 
     /// Keeps the API as it is now, and serves it under a stage if one is named.
@@ -146,7 +145,7 @@ impl HttpApis {
             if let Some(stage) = stage {
                 let stage = api.stage_mut(&stage)?;
                 stage.deployment = Some(deployment.id.clone());
-                stage.updated = deployment.created;
+                stage.touch(deployment.created);
             }
             api.deployments
                 .insert(deployment.id.clone(), deployment.clone());
@@ -241,7 +240,7 @@ impl Api {
             if stage.deploys_by_itself {
                 used = true;
                 stage.deployment = Some(id.clone());
-                stage.updated = now;
+                stage.touch(now);
             }
         }
         if !used {
@@ -292,6 +291,12 @@ impl Stage {
         };
         stage.apply(rest);
         stage
+    }
+
+    /// It changed. Later than before even within a millisecond: by this the gateway sees that
+    /// what it keeps of the stage is old, though nothing else of it may differ.
+    fn touch(&mut self, now: Timestamp) {
+        self.updated = now.max(Timestamp(self.updated.0 + 1));
     }
 
     fn apply(&mut self, patch: StagePatch) {

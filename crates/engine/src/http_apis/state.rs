@@ -3,21 +3,25 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::Method;
 use store::Change;
 
+use super::docs::{self, Docs};
 use super::domains::{Domain, Domains};
 use super::error::HttpApiError;
 use super::ids::{ApiId, PartId, StageName};
 use super::model::{AccessLog, Api, Snapshot, Stage, StagePatch};
 use super::table::{Endpoint, Match, Table};
 use crate::catalog::Cors;
+use crate::kept::Draft;
 
 pub(super) const DOCUMENTS: &str = "http-api";
 pub(super) const DOMAINS: &str = "http-domain";
-/// The tag of an API, and what it says, that has its routes not described to callers.
-const DOCS: (&str, &str) = ("squall:docs", "off");
+
+/// How many [`Served`] were made.
+static MADE: AtomicU64 = AtomicU64::new(0);
 
 /// An API, and what of it is served.
 #[derive(Debug)]
@@ -34,12 +38,16 @@ pub struct Served {
     pub variables: BTreeMap<String, String>,
     pub cors: Option<Cors>,
     pub access_log: Option<AccessLog>,
-    /// Whether callers may see a description of the API.
-    pub has_docs: bool,
+    /// Which callers may see a description of the API.
+    pub docs: Docs,
+    /// What its API said of them when it was made.
+    docs_said: Option<String>,
     /// None: it is not deployed, only shown.
     deployment: Option<PartId>,
     /// What its stage looked like when it was made.
     made_of: Stage,
+    /// Greater than that of all that was made before.
+    pub made: u64,
     table: Table,
 }
 
@@ -56,9 +64,11 @@ impl Served {
             variables: stage.variables.clone(),
             cors: snapshot.cors.clone(),
             access_log: stage.access_log.clone(),
-            has_docs: has_docs(api),
+            docs: Docs::of(&api.tags, snapshot),
+            docs_said: docs::tag(&api.tags).map(str::to_owned),
             deployment: stage.deployment.clone(),
             made_of: stage.clone(),
+            made: MADE.fetch_add(1, Ordering::Relaxed),
             table: Table::new(snapshot, stage),
         }
     }
@@ -67,7 +77,7 @@ impl Served {
     fn is_of(&self, api: &Api, stage: &Stage) -> bool {
         stage.deployment == self.deployment
             && self.made_of == *stage
-            && self.has_docs == has_docs(api)
+            && self.docs_said.as_deref() == docs::tag(&api.tags)
     }
 
     /// What a request is for. `path` is that below the stage, as it came.
@@ -136,10 +146,6 @@ impl Entry {
     }
 }
 
-fn has_docs(api: &Api) -> bool {
-    api.tags.get(DOCS.0).is_none_or(|said| said != DOCS.1)
-}
-
 #[derive(Debug, Clone, Default)]
 pub(super) struct State {
     apis: BTreeMap<ApiId, Arc<Entry>>,
@@ -185,10 +191,6 @@ impl State {
         was
     }
 
-    pub fn take_changes(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.changes)
-    }
-
     pub fn put_domain(&mut self, domain: Domain) -> Arc<Domain> {
         let body = serde_json::to_vec(&domain).expect("a record is plain data");
         self.note(DOMAINS, domain.name.as_str(), Some(body));
@@ -210,5 +212,11 @@ impl State {
             key: key.to_owned(),
             body,
         });
+    }
+}
+
+impl Draft for State {
+    fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
     }
 }

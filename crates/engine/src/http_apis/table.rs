@@ -210,6 +210,34 @@ impl Table {
     }
 }
 
+/// Which of some routes a request is for, as who only knows their keys asks. `path` is as
+/// it came, below the stage.
+pub fn choose(
+    keys: impl IntoIterator<Item = RouteKey>,
+    method: &str,
+    path: &str,
+) -> Option<RouteKey> {
+    let mut table = Table::default();
+    for key in keys {
+        table.add(Endpoint {
+            route: Route {
+                id: "r".parse().expect("it is one of the forms"),
+                key,
+                target: None,
+                operation_name: None,
+                key_required: false,
+                authorization: Authorization::Open,
+                managed: false,
+            },
+            integration: None,
+            authorizer: None,
+            throttle: None,
+        });
+    }
+    let found = table.find(method, path)?;
+    Some(found.endpoint.route.key.clone())
+}
+
 fn order(endpoint: &Endpoint) -> (bool, Vec<u8>, bool) {
     let Some(template) = path_of(endpoint) else {
         return (true, vec![u8::MAX], true);
@@ -384,6 +412,29 @@ mod tests {
             9 => (method, path).prop_map(|(method, path)| format!("{method} {path}")),
             1 => Just("$default".to_owned()),
         ]
+    }
+
+    #[test]
+    fn keys_alone_are_enough_to_find_a_route() {
+        let keys = [
+            "ANY /results/{id}",
+            "GET /results/last",
+            "POST /only",
+            "ANY /results/{all+}",
+        ];
+        let chosen = |path: &str| {
+            let keys = keys.iter().map(|key| key.parse().unwrap());
+            choose(keys, "GET", path).map(|key| key.to_string())
+        };
+        for (path, key) in [
+            ("/results/7", Some("ANY /results/{id}")),
+            ("/results/last", Some("GET /results/last")),
+            ("/results/7/page", Some("ANY /results/{all+}")),
+            ("/only", None),
+            ("/", None),
+        ] {
+            assert_eq!(chosen(path).as_deref(), key, "{path}");
+        }
     }
 
     proptest! {

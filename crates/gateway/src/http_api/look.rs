@@ -78,13 +78,6 @@ impl Look<'_> {
         Some(Looked::Answered(response))
     }
 
-    async fn page(&self, page: Page, address: &Address) -> Option<Looked> {
-        let documents = &self.gateway.documents;
-        let (api, served) = (&address.entry.api, &address.served);
-        let answer = documents.answer(page, self.parts, api, served, &address.below);
-        Some(self.away(served, None, answer.await?))
-    }
-
     /// A path that has no route, or none for this method.
     async fn unrouted(&self, address: &Address, why: &ApiRefusal) -> Looked {
         if matches!(why, ApiRefusal::NotFound)
@@ -115,8 +108,8 @@ impl Look<'_> {
             let place = Arc::clone(&routed.place);
             // What is told of a refusal is told of the route that was called.
             let called = before.first().unwrap_or(&place).clone();
-            // A call is one call of its key, by however many routes it goes. Who came by a
-            // link to the first of them was not counted there.
+            // A call is one call of its key, by however many routes it goes. Who comes by a
+            // link is counted at the end, where it is known that no key was.
             let is_counted = visits.iter().any(Visit::is_counted);
             let visit = self.let_in(address, &routed, &called, is_counted).await?;
             visits.extend(visit);
@@ -127,6 +120,7 @@ impl Look<'_> {
                 return Err(Box::new(self.refuse(served, Some(&called), &why)));
             }
             let Some(target) = routed.onward() else {
+                self.gateway.door.charge(&mut visits);
                 return Ok(Followed {
                     routed,
                     before,
@@ -242,7 +236,12 @@ impl Look<'_> {
         self.away(served, place, response)
     }
 
-    fn away(&self, served: &Served, place: Option<&Place>, response: Response<Body>) -> Looked {
+    pub(super) fn away(
+        &self,
+        served: &Served,
+        place: Option<&Place>,
+        response: Response<Body>,
+    ) -> Looked {
         let parts = self.parts;
         let mut response = finish::turn_away(served, place, parts, response, self.request_id);
         if place.is_none() {

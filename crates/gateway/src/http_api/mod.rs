@@ -3,11 +3,12 @@
 //!
 //! Reading order: `address` and `routing` find the route, `places` has what is kept of it,
 //! `door` lets in who may call, `limits` how often. `function`, `map`, `model`, `redirect`
-//! and `folder` answer; `kept` has answers that are given again, `finish` is what all
+//! and `folder` answer; `described` has the pages on which an API describes itself; `kept` has answers that are given again, `finish` is what all
 //! answers have, `refusal` what the client gets of the gateway itself. `event_v1` is what
 //! a function sees that wants the older format, `fill` puts variables into addresses.
 
 mod address;
+mod described;
 mod door;
 mod event_v1;
 mod fill;

@@ -79,19 +79,30 @@ impl Stages {
         if let Some(stage) = held.get(&address) {
             return (Arc::clone(stage), None);
         }
-        let is_before =
+        let is_other =
             |stage: &Stage| &*stage.api == api.as_str() && *stage.name == *served.stage.as_str();
-        let before = held.iter().find(|(_, stage)| is_before(stage));
-        let before = before.map(|(address, _)| *address);
-        let before = before.and_then(|address| held.remove(&address));
-        // Nobody else holds what is served no more.
-        held.retain(|_, stage| Arc::strong_count(&stage.served) > 1);
-        let limits = before.as_ref().map(|stage| Arc::clone(&stage.limits));
+        let other = held.iter().find(|(_, stage)| is_other(stage));
+        let other = other.map(|(address, stage)| (*address, Arc::clone(stage)));
+        let limits = other.as_ref().map(|(_, stage)| Arc::clone(&stage.limits));
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let stage = Stage::new(number, api, served, limits.unwrap_or_default());
         let stage = Arc::new(stage);
+        // A request that began before a deployment ends as it began, and takes nothing from
+        // what is served since.
+        if other
+            .as_ref()
+            .is_some_and(|(_, other)| other.served.made > served.made)
+        {
+            return (stage, None);
+        }
+        if let Some((address, _)) = &other {
+            held.remove(address);
+        }
+        // Nobody else holds what is served no more.
+        held.retain(|_, stage| Arc::strong_count(&stage.served) > 1);
+        stage.forget_others_limits();
         held.insert(address, Arc::clone(&stage));
-        (stage, before.map(|before| before.number))
+        (stage, other.map(|(_, other)| other.number))
     }
 }
 
@@ -109,12 +120,14 @@ impl Stage {
             let place = Arc::new(Place::new(&stage, endpoint));
             (Arc::as_ptr(endpoint) as usize, place)
         });
-        let places: HashMap<_, _> = places.collect();
-        let mut limits = stage.limits.lock();
-        limits.retain(|route, _| places.values().any(|place| place.route == *route));
-        drop(limits);
-        stage.places = places;
+        stage.places = places.collect();
         stage
+    }
+
+    /// Those of routes that are no more.
+    fn forget_others_limits(&self) {
+        let mut limits = self.limits.lock();
+        limits.retain(|route, _| self.places.values().any(|place| place.route == *route));
     }
 
     /// None does not happen: what is found is one of the stage's own.
@@ -196,5 +209,80 @@ fn told(target: &IntegrationTarget) -> (&'static str, Option<String>) {
         IntegrationTarget::Redirect(_) => ("redirect", None),
         IntegrationTarget::Site(target) => ("site", Some(target.bucket.to_string())),
         IntegrationTarget::Route(_) => ("route", None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::http_apis::{AuthorizationPatch, HttpApis, NewApi, NewRoute, NewStage, StagePatch};
+    use store::{Durability, Store};
+    use types::Scope;
+
+    use super::*;
+
+    async fn add_route(apis: &HttpApis, api: &ApiId, key: &str) -> Arc<Served> {
+        let new = NewRoute {
+            key: key.parse().unwrap(),
+            target: None,
+            operation_name: None,
+            key_required: false,
+            authorization: AuthorizationPatch::default(),
+        };
+        apis.create_route(api, new).await.unwrap();
+        let entry = apis.find(api).unwrap();
+        Arc::clone(entry.stage("/").unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn a_late_request_takes_nothing_from_what_is_served_since() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(folder.path(), Durability::Relaxed).unwrap());
+        let scope = Scope {
+            account: "123456789012".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+        };
+        let apis = HttpApis::open(store, scope).unwrap();
+        let new = NewApi {
+            name: "a".to_owned(),
+            description: None,
+            version: None,
+            cors: None,
+            is_hidden: false,
+            tags: [].into(),
+            quick: None,
+        };
+        let api = apis.create_api(new).await.unwrap().api.id.clone();
+        let patch = StagePatch {
+            deploys_by_itself: Some(true),
+            ..StagePatch::default()
+        };
+        let new = NewStage {
+            name: "$default".parse().unwrap(),
+            tags: [].into(),
+            rest: patch,
+        };
+        apis.create_stage(&api, new).await.unwrap();
+        let old = add_route(&apis, &api, "GET /old").await;
+        let new = add_route(&apis, &api, "GET /new").await;
+
+        let stages = Stages::default();
+        let (first, before) = stages.get(&api, &old);
+        assert_eq!(before, None);
+        let (second, before) = stages.get(&api, &new);
+        assert_eq!(before, Some(first.number));
+        let limits = |stage: &Stage, served: &Served, path: &str| {
+            let found = served.find("GET", path).unwrap();
+            Arc::clone(&stage.place(&found).unwrap().limits)
+        };
+        let of_new = limits(&second, &new, "/new");
+
+        let (late, before) = stages.get(&api, &old);
+        assert_eq!(before, None);
+        let (old_limits, shared) = (limits(&late, &old, "/old"), limits(&second, &new, "/old"));
+        assert!(Arc::ptr_eq(&old_limits, &shared));
+
+        let (again, before) = stages.get(&api, &new);
+        assert_eq!((again.number, before), (second.number, None));
+        assert!(Arc::ptr_eq(&of_new, &limits(&again, &new, "/new")));
     }
 }

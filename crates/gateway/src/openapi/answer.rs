@@ -17,10 +17,12 @@ use http::request::Parts;
 use http::uri::Scheme;
 use http::{HeaderValue, Method, Response, StatusCode};
 use parking_lot::RwLock;
+use serde_json::{Value, json};
 use types::Region;
 
 use super::document::{self, Facts};
 use super::page::TryPage;
+use super::security::Schemes;
 use crate::model_routes::EngineModels;
 use crate::model_service::{Current, ModelRoute};
 
@@ -29,8 +31,6 @@ const KEPT: usize = 256;
 /// How long a document waits for models that are not in memory yet. It tells less of
 /// those that are late, and is made again with the next question.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The tag of an API by which its owner wants no document.
-const SWITCH: &str = "squall:docs";
 /// Longer hosts are none.
 const LONGEST_HOST: usize = 300;
 
@@ -109,8 +109,7 @@ impl Documents {
         }
     }
 
-    /// None if it is not for these pages, as when the API's owner wants none. `below` is the path below the stage,
-    /// as it came.
+    /// An answer to who may have it. `below` is the path below the stage, as it came.
     pub(crate) async fn answer(
         &self,
         page: Page,
@@ -118,13 +117,9 @@ impl Documents {
         api: &Api,
         served: &Arc<Served>,
         below: &str,
-    ) -> Option<Response<Body>> {
-        // What browsers ask beforehand is answered as for any route.
-        if is_off(api) || parts.method == Method::OPTIONS {
-            return None;
-        }
+    ) -> Response<Body> {
         if !matches!(parts.method, Method::GET | Method::HEAD) {
-            return Some(only_read());
+            return only_read();
         }
         let mut response = match page {
             Page::Document => {
@@ -150,13 +145,21 @@ impl Documents {
         if parts.method == Method::HEAD {
             *response.body_mut() = body::empty();
         }
-        Some(response)
+        response
+    }
+
+    /// What the document asks of its readers, in the words in which it tells what routes
+    /// ask for.
+    pub(crate) fn asks(&self, endpoint: &Endpoint) -> Value {
+        let mut schemes = Schemes::default();
+        let security = schemes.wanted_by_all(endpoint, &[], &self.inner.region);
+        json!({ "security": security, "components": { "securitySchemes": schemes.finish() } })
     }
 
     /// The document of a stage for clients that reach it at `address`; None if the API's
     /// owner wants none. It need not be one that is served, so nothing is kept of it.
     pub async fn export(&self, api: &Api, served: &Served, address: &str) -> Option<Bytes> {
-        if is_off(api) {
+        if served.docs.is_off() {
             return None;
         }
         let models = self.models(served).await;
@@ -226,7 +229,7 @@ impl Documents {
 }
 
 fn whole(address: &str, rest: &Bytes) -> Bytes {
-    let servers = serde_json::json!([{ "url": address }]);
+    let servers = json!([{ "url": address }]);
     let head = format!(r#"{{"openapi":"3.1.0","servers":{servers},"#);
     [head.as_bytes(), rest].concat().into()
 }
@@ -239,11 +242,6 @@ fn model_of(endpoint: &Endpoint) -> Option<(&PartId, ModelRoute)> {
     let (bucket, key) = (model.bucket.clone(), model.key.clone());
     let route = ModelRoute::new(bucket, key, model.options.clone()).ok()?;
     Some((&integration.id, route))
-}
-
-fn is_off(api: &Api) -> bool {
-    let switch = api.tags.get(SWITCH);
-    switch.is_some_and(|word| word.eq_ignore_ascii_case("off"))
 }
 
 /// Differs whenever a document would, as long as the table of routes is the same.

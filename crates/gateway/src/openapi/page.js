@@ -676,13 +676,50 @@
     if (!wide) scrollTo(0, 0);
   }
 
-  async function begin() {
+  /** Asks for what the owner of the API wants of who reads its document. */
+  function ask(problem, trouble) {
+    spec = problem;
+    const schemes = schemesOf({});
+    const form = make("form", { class: "call", autocomplete: "off", onsubmit: (event) => { event.preventDefault(); begin(schemes); } },
+      make("h2", { text: "This API is described to those who may call it" }),
+      make("section", { class: "card" }, make("h3", { text: "Who calls" }), make("div", { class: "fields" }, secretFields(schemes, () => {}))),
+      trouble ? make("p", { class: "trouble", role: "alert", text: trouble }) : null,
+      schemes.every(({ scheme }) => isSigned(scheme)) ? null : make("div", { class: "row" }, make("button", { class: "main", type: "submit", text: "Read" })));
+    form.noValidate = true;
+    byId("main").replaceChildren(form);
+    byId("document").hidden = true;
+    document.body.classList.add("one");
+    const first = form.querySelector("input");
+    if (first) first.focus();
+  }
+
+  /** Where the document is for who brings what was asked for. */
+  function brought(schemes) {
+    const headers = new Headers(), query = [];
+    for (const { name, scheme } of schemes) {
+      const place = placeOf(scheme, name), value = secrets.get(name);
+      if (!value || isSigned(scheme)) continue;
+      if (place.in === "query") query.push(encodeURIComponent(place.name) + "=" + encodeURIComponent(value));
+      else headers.append(place.name, place.prefix + value);
+    }
+    return { headers, url: "openapi.json" + (query.length ? "?" + query.join("&") : "") };
+  }
+
+  async function begin(schemes = []) {
     try {
-      const response = await fetch("openapi.json", { credentials: "omit" });
-      if (!response.ok) throw new Error("status " + response.status);
+      const { headers, url } = brought(schemes);
+      const response = await fetch(url, { credentials: "omit", headers });
+      if (!response.ok) {
+        const problem = await response.json().catch(() => ({}));
+        if (!Array.isArray(problem.security) || !problem.security.length) throw new Error("status " + response.status);
+        ask(problem, schemes.length ? "Not let in: " + problem.detail : "");
+        return;
+      }
       spec = await response.json();
     } catch (error) {
-      byId("main").replaceChildren(make("p", { class: "trouble", role: "alert", text: "The document cannot be read: " + error.message }));
+      const trouble = "The document cannot be read: " + error.message;
+      if (schemes.length) { ask(spec, trouble); return; }
+      byId("main").replaceChildren(make("p", { class: "trouble", role: "alert", text: trouble }));
       document.body.classList.add("one");
       return;
     }

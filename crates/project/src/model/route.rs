@@ -155,8 +155,8 @@ pub struct Rate {
 pub struct Gateway {
     /// Host names under which the routes answer, besides their own address.
     pub hosts: Vec<String>,
-    /// Whether the OpenAPI document and its page are served.
-    pub docs: bool,
+    /// Who may see the OpenAPI document of the routes; None: it is not served.
+    pub docs: Option<Who>,
     /// Of the hosts, on AWS: the ARN of a certificate.
     pub certificate: Option<String>,
 }
@@ -165,7 +165,7 @@ impl Default for Gateway {
     fn default() -> Self {
         Self {
             hosts: Vec::new(),
-            docs: true,
+            docs: Some(Who::default()),
             certificate: None,
         }
     }

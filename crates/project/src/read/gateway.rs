@@ -91,6 +91,14 @@ pub fn check(table: &Table, section: &Section<'_>, report: &mut Report<'_>) {
     }
 }
 
+/// Who may see the description of the routes.
+fn docs(head: &Section<'_>) -> Option<Who> {
+    match head.section("docs") {
+        Some(table) => Some(who(&table)),
+        None => head.truth("docs").unwrap_or(true).then(Who::default),
+    }
+}
+
 /// What `[project]` says of all routes together.
 pub fn common(head: Option<&Section<'_>>) -> Gateway {
     let Some(head) = head else {
@@ -98,7 +106,7 @@ pub fn common(head: Option<&Section<'_>>) -> Gateway {
     };
     Gateway {
         hosts: head.texts("hosts").unwrap_or_default(),
-        docs: head.truth("docs").unwrap_or(true),
+        docs: docs(head),
         certificate: head.owned("certificate"),
     }
 }

@@ -76,6 +76,16 @@ impl Judge<'_, '_> {
         }
     }
 
+    /// Whether a field of a table is said as a table.
+    fn says_in_table(&self, table: &str, field: &str) -> bool {
+        let table = self.merged.get(table).map(|entry| &entry.node.value);
+        let field = match table {
+            Some(Value::Table(table)) => table.get(field),
+            _ => None,
+        };
+        matches!(field.map(|entry| &entry.node.value), Some(Value::Table(_)))
+    }
+
     /// Whether the route at a place of the file says a field.
     fn says_of_route(&self, place: &str, field: &str) -> bool {
         let routes = self.merged.get("routes").map(|entry| &entry.node.value);

@@ -100,23 +100,12 @@ fn who(judge: &mut Judge<'_, '_>, at: &str, route: &Route) {
     let project = judge.project;
     let who = &route.who;
     if let Auth::By { name, scopes } = &who.auth {
-        match project.auth.get(name) {
-            None if !judge.says("auth", name) => {
-                let known = project.auth.keys().map(String::as_str).chain([IAM]);
-                let hint = match nearest::nearest(name, known) {
-                    Some(near) => format!("did you mean {near}?"),
-                    None => {
-                        format!("it comes to be by [auth.{name}]; iam asks for signed requests")
-                    }
-                };
-                let problem = format!("the project has no [auth.{name}]");
-                judge.wrong(&["routes", at, "auth"], problem, Some(hint));
-            }
-            Some(Authorizer::Function { .. }) if !scopes.is_empty() => {
-                let problem = format!("{name} asks a function, and only tokens have scopes");
-                judge.wrong(&["routes", at, "scopes"], problem, None);
-            }
-            _ => {}
+        is_authorizer(judge, &["routes", at, "auth"], name);
+        if let Some(Authorizer::Function { .. }) = project.auth.get(name)
+            && !scopes.is_empty()
+        {
+            let problem = format!("{name} asks a function, and only tokens have scopes");
+            judge.wrong(&["routes", at, "scopes"], problem, None);
         }
     } else if judge.says_of_route(at, "scopes") && who.auth == Auth::Iam {
         let problem = "signed requests have no scopes; only tokens do";
@@ -127,6 +116,20 @@ fn who(judge: &mut Judge<'_, '_>, at: &str, route: &Route) {
         let hint = "a link lets in who could not call it otherwise: say key = true or auth = ... beside it";
         judge.wrong(&["routes", at, "share"], problem, Some(hint.to_owned()));
     }
+}
+
+fn is_authorizer(judge: &mut Judge<'_, '_>, place: &[&str], name: &str) {
+    let project = judge.project;
+    if project.auth.contains_key(name) || judge.says("auth", name) {
+        return;
+    }
+    let known = project.auth.keys().map(String::as_str).chain([IAM]);
+    let hint = match nearest::nearest(name, known) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("it comes to be by [auth.{name}]; iam asks for signed requests"),
+    };
+    let problem = format!("the project has no [auth.{name}]");
+    judge.wrong(place, problem, Some(hint));
 }
 
 fn handling(judge: &mut Judge<'_, '_>, at: &str, route: &Route) {
@@ -209,6 +212,17 @@ fn gateway(judge: &mut Judge<'_, '_>, project: &Project) {
                 format!("{host} is said twice"),
                 None,
             );
+        }
+    }
+    if let Some(who) = &gateway.docs {
+        if let Auth::By { name, .. } = &who.auth {
+            is_authorizer(judge, &["project", "docs", "auth"], name);
+        }
+        let asks_nothing = !who.key && who.auth == Auth::Open;
+        if asks_nothing && judge.says_in_table("project", "docs") {
+            let problem = "docs asks for nothing of who reads it";
+            let hint = "say key = true or auth = ... in it, or docs = true";
+            judge.wrong(&["project", "docs"], problem, Some(hint.to_owned()));
         }
     }
     if gateway.certificate.is_some() && gateway.hosts.is_empty() {

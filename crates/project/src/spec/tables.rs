@@ -6,7 +6,7 @@ use super::Kind::{
     Any, AnyTable, Either, List, Named, Number, Off, OneNumberOf, OneOf, Plain, Text, Truth,
 };
 use super::{Field, Kind, Table, field, forms};
-use routes::{AUTH, ROUTE};
+use routes::{AUTH, DOCS as DOCS_TABLE, ROUTE};
 
 pub use routes::MODEL_OPTIONS;
 
@@ -122,10 +122,11 @@ const HOSTS: Field = field(
     HOST_NAMES,
     "Host names under which the routes answer, too, such as api.example.com.",
 );
+const READERS: Kind = Either(&[Truth, Kind::Table(&DOCS_TABLE)]);
 const DOCS: Field = field(
     "docs",
-    Truth,
-    "Whether the engine serves a description of the routes, with a page to try them.",
+    READERS,
+    "Whether the engine serves a description of the routes, with a page to try them: to all, to nobody, or a table of who may see it.",
 )
 .or("true");
 const CERTIFICATE: Field = field(

@@ -26,7 +26,7 @@ use tokio_util::task::TaskTracker;
 use super::connections::{Connections, Listening};
 use super::meter::{Meter, Metered};
 use super::outgoing::{Impatient, Wire};
-use super::{Port, answer, heads};
+use super::{Port, answer, heads, turned_away};
 
 /// How every connection of HTTP/2 begins, and no request of HTTP/1 may.
 const PREFACE: &[u8; 4] = b"PRI ";
@@ -217,6 +217,9 @@ async fn speak_http1<P: Port, S: Wire>(talk: Arc<Talk<P>>, mut stream: Impatient
                 result = Pin::new(&mut *served) => {
                     if let Err(error) = result {
                         tracing::debug!(peer = %talk.peer, %error, "connection ended early");
+                        if error.is_parse() {
+                            turned_away::unread(&talk, &served.into_parts().read_buf, &error);
+                        }
                     }
                     return;
                 }

@@ -27,7 +27,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Longer than any method that is registered. It is kept with the last requests.
-const LONGEST_METHOD: usize = 32;
+pub(super) const LONGEST_METHOD: usize = 32;
 
 /// The addresses that `X-Forwarded-For` is read for, from its end.
 const MOST_PROXIES: usize = 16;
@@ -214,6 +214,17 @@ fn address_of(hop: &str) -> Option<IpAddr> {
 }
 
 impl Wrong {
+    /// For who watches.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Head(_) => "head",
+            Self::Coding => "coding",
+            Self::Tunnel => "tunnel",
+            Self::TooMany => "head size",
+            Self::Misdirected => "host",
+        }
+    }
+
     pub fn respond(self, head: &Parts) -> Response<Body> {
         let (status, detail) = match self {
             Self::Head(detail) => (StatusCode::BAD_REQUEST, detail.to_owned()),

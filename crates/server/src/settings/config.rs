@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use types::limits::Limits;
 use types::{AccountId, Region};
 
+use super::Headers;
+
 /// What `engine.toml` may say. Environment variables and flags go by the same names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -93,6 +95,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// The collector that spans of traces are sent to; empty is none.
     pub otlp_endpoint: String,
+    /// What is said to it beside: `name=value,...`, or a table. Secrets.
+    pub otlp_headers: Headers,
     /// How much of the traces that begin here is recorded.
     pub trace_sample: f64,
     /// How long a stop waits for what is running.
@@ -149,6 +153,7 @@ impl Default for Config {
             access_log_file_mb: 64,
             metrics: None,
             otlp_endpoint: String::new(),
+            otlp_headers: Headers::None,
             trace_sample: 1.0,
             shutdown_seconds: 20,
             limits: Limits::default(),

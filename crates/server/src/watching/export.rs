@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use aws_client::web::{Bounds, Fetched, Web, WebError};
 use bytes::Bytes;
+use http::HeaderValue;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use tokio::time::Instant;
 use watch::{Span, Tracer, Watch, otlp};
+
+use crate::settings::Collector;
 
 /// Spans that are sent together, and how long the first of them may wait.
 const BATCH: usize = 512;
@@ -24,14 +26,12 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// What is left at a stop is sent within this time, or not at all.
 const LAST: Duration = Duration::from_secs(2);
-/// Where collectors take spans, below the address that people know.
-const PATH: &str = "/v1/traces";
 
 #[derive(Debug)]
 pub(crate) struct Exporter {
     watch: Watch,
     web: Web,
-    url: String,
+    collector: Collector,
     instance: String,
 }
 
@@ -48,13 +48,11 @@ enum Verdict {
 }
 
 impl Exporter {
-    pub fn new(watch: Watch, web: Web, endpoint: &str, instance: String) -> Self {
-        let endpoint = endpoint.trim_end_matches('/');
-        let path = if endpoint.ends_with(PATH) { "" } else { PATH };
+    pub fn new(watch: Watch, web: Web, collector: Collector, instance: String) -> Self {
         Self {
             watch,
             web,
-            url: format!("{endpoint}{path}"),
+            collector,
             instance,
         }
     }
@@ -103,7 +101,12 @@ impl Exporter {
                 }
                 Err(error) => error.to_string(),
             };
-            tracing::debug!(url = self.url, said, attempt, "spans were not taken");
+            tracing::debug!(
+                url = self.collector.url,
+                said,
+                attempt,
+                "spans were not taken"
+            );
             if attempt < TRIES {
                 // All engines that a collector turned away must not come back at once.
                 let mut random = [0; 1];
@@ -113,7 +116,7 @@ impl Exporter {
             }
         }
         tracing::warn!(
-            url = self.url,
+            url = self.collector.url,
             spans = spans.len(),
             "spans are dropped: no collector takes them"
         );
@@ -122,14 +125,14 @@ impl Exporter {
 
     async fn post(&self, spans: &[Span]) -> Result<Fetched, WebError> {
         let body = otlp::export(spans, env!("CARGO_PKG_VERSION"), &self.instance);
-        let mut headers = HeaderMap::new();
+        let mut headers = self.collector.headers.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let bounds = Bounds {
             bytes: ANSWER_BYTES,
             time: PATIENCE,
         };
         self.web
-            .post(&self.url, headers, Bytes::from(body), bounds)
+            .post(&self.collector.url, headers, Bytes::from(body), bounds)
             .await
     }
 
@@ -140,7 +143,11 @@ impl Exporter {
             Verdict::Later(_) | Verdict::Never => count,
         };
         if lost > 0 {
-            tracing::warn!(url = self.url, lost, "the collector does not take spans");
+            tracing::warn!(
+                url = self.collector.url,
+                lost,
+                "the collector does not take spans"
+            );
             tracer.spans.drop_more(lost);
         }
         tracer.count_sent(spans.len() - usize::try_from(lost).unwrap_or(spans.len()));
@@ -173,7 +180,7 @@ fn verdict(fetched: &Fetched) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
+    use http::{HeaderMap, StatusCode};
 
     use super::*;
 

@@ -60,15 +60,15 @@ impl Watching {
     /// Opens the log. Blocks.
     pub fn open(settings: &Settings, web: Web) -> io::Result<Self> {
         let config = &settings.config;
-        let exports = !config.otlp_endpoint.is_empty();
-        let watch = Watch::new(true, exports.then_some(config.trace_sample));
+        let collector = settings.collector.clone();
+        let watch = Watch::new(true, collector.as_ref().map(|_| config.trace_sample));
         let folder = (config.access_log == Switch::On).then(|| {
             let bytes = config.access_log_file_mb << 20;
             (settings.data.join(FOLDER), bytes, config.access_log_files)
         });
         let instance = types::RequestId::random().to_string();
         let exporter =
-            exports.then(|| Exporter::new(watch.clone(), web, &config.otlp_endpoint, instance));
+            collector.map(|collector| Exporter::new(watch.clone(), web, collector, instance));
         Ok(Self {
             access: AccessLog::open(watch.clone(), folder)?,
             watch,

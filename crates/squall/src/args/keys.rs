@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::{PlaceArg, ProjectArgs};
+
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -13,13 +15,33 @@ Examples:
   squall keys                                       names, never the keys themselves
   squall keys rotate page --overlap 24h             a new one; the old one lives a day longer
   squall keys revoke page
+  squall keys create --name page --to aws --stage prod
 
 A call brings its key in the header x-api-key. Routes ask for one if squall.toml says
-key = true. A key is shown once, when it is made: the engine keeps its hash alone."
+key = true. A key is shown once, when it is made: what is kept is its hash alone. With
+--to aws keys are those of a stage of the project, and end some seconds after they are
+revoked."
 )]
 pub struct KeysArgs {
     #[command(subcommand)]
     pub action: Option<KeysAction>,
+    #[command(flatten)]
+    pub project: ProjectArgs,
+}
+
+impl KeysArgs {
+    /// Whose keys are meant.
+    pub fn place(&self) -> &ProjectArgs {
+        match &self.action {
+            None => &self.project,
+            Some(
+                KeysAction::Create { project, .. }
+                | KeysAction::List { project }
+                | KeysAction::Rotate { project, .. }
+                | KeysAction::Revoke { project, .. },
+            ) => project,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -38,10 +60,15 @@ pub enum KeysAction {
         /// For how long, such as 12h or 90d; else until it is revoked
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
+        #[command(flatten)]
+        project: ProjectArgs,
     },
     /// List keys, without the keys themselves
     #[command(alias = "ls")]
-    List,
+    List {
+        #[command(flatten)]
+        project: ProjectArgs,
+    },
     /// Make a key in the place of another one
     Rotate {
         /// The key's name or id
@@ -49,6 +76,8 @@ pub enum KeysAction {
         /// How long the old one is still good
         #[arg(long, value_name = "TIME", default_value = "0s")]
         overlap: String,
+        #[command(flatten)]
+        project: ProjectArgs,
     },
     /// Let a key no longer in
     #[command(alias = "rm")]
@@ -59,13 +88,13 @@ pub enum KeysAction {
         /// Do not ask
         #[arg(short, long)]
         yes: bool,
+        #[command(flatten)]
+        project: ProjectArgs,
     },
 }
 
 #[derive(Debug, Args)]
-#[command(
-    args_conflicts_with_subcommands = true,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   squall plans create --name free --api r-model-dev --rate 5 --burst 10 --quota 1000/month
   squall plans add free page                   the key `page` calls under the plan
@@ -76,11 +105,19 @@ Examples:
 
 A plan bounds what each of its keys may call: so many calls a second, so many at once, so
 many a day, week or month. What is over is answered with 429. A key that is in no plan has
-no bounds; one that is in a plan calls the APIs of its plans alone."
-)]
+no bounds; one that is in a plan calls the APIs of its plans alone.")]
 pub struct PlansArgs {
     #[command(subcommand)]
     pub action: Option<PlansAction>,
+    /// The engine; on AWS there are no plans
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "local",
+        value_name = "PLACE"
+    )]
+    pub to: PlaceArg,
 }
 
 #[derive(Debug, Subcommand)]
@@ -162,4 +199,7 @@ pub struct UsageArgs {
     /// A line for each day
     #[arg(long)]
     pub by_day: bool,
+    /// The engine; on AWS nothing is counted by key
+    #[arg(long, value_enum, default_value = "local", value_name = "PLACE")]
+    pub to: PlaceArg,
 }

@@ -2,15 +2,17 @@
 //! the package of a custom runtime. It takes requests of a function URL or of API Gateway
 //! and maps their tables over the function that `SQUALL_MAP_FUNCTION` names, so that
 //! a Lambda invokes Lambdas; or it answers them by the model that `SQUALL_MODEL` names, by
-//! the pages of `SQUALL_SITE`, or with another address, `SQUALL_REDIRECT`.
+//! the pages of `SQUALL_SITE`, or with another address, `SQUALL_REDIRECT`. With `SQUALL_KEYS`
+//! it is what API Gateway asks about callers that bring a key.
 //!
 //! `runtime` is the conversation with Lambda, `event` turns events into requests and
 //! answers back, `guard` is what nobody else looks at, `functions` is what invokes, `model`
-//! what predicts, `site` and `redirect` are pages and addresses.
+//! what predicts, `site` and `redirect` are pages and addresses, `keys` knows API keys.
 
 mod event;
 mod functions;
 mod guard;
+mod keys;
 mod model;
 mod redirect;
 mod runtime;
@@ -31,6 +33,7 @@ use crate::remote::S3Exchange;
 use event::Event;
 use functions::Remote;
 use guard::Guard;
+use keys::Doorkeeper;
 use model::Predicting;
 use redirect::Redirect;
 use runtime::{Invoked, Runtime};
@@ -48,6 +51,7 @@ const SITE_INDEX: &str = "SQUALL_SITE_INDEX";
 const SITE_ERROR: &str = "SQUALL_SITE_ERROR";
 const REDIRECT: &str = "SQUALL_REDIRECT";
 const REDIRECT_STATUS: &str = "SQUALL_REDIRECT_STATUS";
+const KEYS: &str = "SQUALL_KEYS";
 const ALLOW: &str = "SQUALL_ALLOW";
 const BODY: &str = "SQUALL_BODY_BYTES";
 const INSTANCES: &str = "SQUALL_MAP_INSTANCES";
@@ -90,6 +94,7 @@ enum Served {
     Model(Predicting),
     Site(Pages),
     Redirect(Redirect),
+    Keys(Doorkeeper),
 }
 
 async fn serve() -> anyhow::Result<()> {
@@ -120,6 +125,9 @@ async fn serve() -> anyhow::Result<()> {
 }
 
 async fn answer(guard: &Guard, served: &Served, invoked: &Invoked) -> Result<Vec<u8>, String> {
+    if let Served::Keys(keys) = served {
+        return keys.answer(&invoked.event).await;
+    }
     let event = Event::read(&invoked.event)?;
     let id = invoked.request_id.parse();
     let id = id.unwrap_or_else(|_| types::RequestId::random());
@@ -131,6 +139,7 @@ async fn answer(guard: &Guard, served: &Served, invoked: &Invoked) -> Result<Vec
         Served::Model(model) => model.answer(&event, id).await,
         Served::Site(pages) => pages.answer(&event, id).await,
         Served::Redirect(redirect) => redirect.answer(&event, id),
+        Served::Keys(_) => return Err("it answers no requests".to_owned()),
     };
     event.answer(response, id).await
 }
@@ -170,6 +179,9 @@ fn guard() -> anyhow::Result<Guard> {
 
 /// The service as the function's environment has it.
 async fn prepare() -> anyhow::Result<Served> {
+    if let Some(address) = variable(KEYS) {
+        return Ok(Served::Keys(Doorkeeper::new(&address)?));
+    }
     if let Some(address) = variable(SITE) {
         let pages = Pages::new(&address, variable(SITE_INDEX), variable(SITE_ERROR))?;
         return Ok(Served::Site(pages));

@@ -33,7 +33,7 @@ pub fn run(global: &Global) -> Result<(), Failure> {
 }
 
 /// For sh: in single quotes, unless it needs none.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:+".contains(c);
     if text.chars().all(plain) {
         text.to_owned()

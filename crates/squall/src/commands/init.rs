@@ -116,7 +116,7 @@ fn report(global: &Global, folder: &Path, name: &str, written: &[PathBuf]) -> Re
     let place = if folder == Path::new(".") {
         String::new()
     } else {
-        format!("cd {}; ", folder.display())
+        format!("cd {}; ", super::env::quoted(&folder.to_string_lossy()))
     };
     output::note(&format!(
         "next: {place}squall up in one terminal, squall deploy in another"

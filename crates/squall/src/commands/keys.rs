@@ -1,26 +1,26 @@
-//! `squall keys`: API keys, made, listed, rotated and revoked over API Gateway's protocol.
+//! `squall keys`: API keys, made, listed, rotated and revoked over API Gateway's protocol, or,
+//! with `--to aws`, where deployments to AWS look for them ([`aws`]).
+
+mod aws;
 
 use std::collections::BTreeMap;
 
+use aws_client::Origin;
 use aws_wire::form;
+use engine::api_keys::{EXPIRES, OWNER, ROUTES, covers};
 use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use types::Timestamp;
 
-use crate::args::{Global, KeysAction, KeysArgs};
+use crate::apis::{self, Place, Route, STAGE};
+use crate::args::{Global, KeysAction, KeysArgs, PlaceArg, ProjectArgs};
 use crate::client::{self, Client};
 use crate::deployment;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Table};
 use crate::span;
 
-/// As the engine knows them: what AWS's keys have no member for is in tags.
-const EXPIRES: &str = "squall:expires";
-const ROUTES: &str = "squall:routes";
-const OWNER: &str = "squall:owner";
-/// The stage that deployments make.
-pub(super) const STAGE: &str = "$default";
 const PAGE: usize = 500;
 /// A hundred years: what is more is a slip of the hand.
 const LONGEST: u64 = 100 * 366 * 86_400;
@@ -45,52 +45,166 @@ pub(super) struct Key {
 }
 
 pub async fn run(global: &Global, args: KeysArgs) -> Result<(), Failure> {
+    let project = args.place().clone();
+    if project.to == PlaceArg::Aws {
+        return aws::run(global, args.action, &project).await;
+    }
+    of_engine(&project)?;
     let client = client::find(global)?;
     match args.action {
-        None | Some(KeysAction::List) => list(global, &client).await,
+        None | Some(KeysAction::List { .. }) => list(global, &client).await,
         Some(KeysAction::Create {
             name,
             route,
             api,
             expires,
+            ..
         }) => {
             let end = expires.as_deref().map(moment).transpose()?;
-            let body = wish(&name, &route, &api, end)?;
+            check_paths(&route)?;
+            let places = places(&client, &api).await?;
+            check_routes(&client, &route, &places).await?;
+            let body = wish(&name, &route, &places, end);
             let key = create(&client, &body).await?;
             show_new(global, &key, None)
         }
-        Some(KeysAction::Rotate { key, overlap }) => rotate(global, &client, &key, &overlap).await,
-        Some(KeysAction::Revoke { keys, yes }) => revoke(global, &client, &keys, yes).await,
+        Some(KeysAction::Rotate { key, overlap, .. }) => {
+            rotate(global, &client, &key, &overlap).await
+        }
+        Some(KeysAction::Revoke { keys, yes, .. }) => revoke(global, &client, &keys, yes).await,
     }
 }
 
-fn wish(
-    name: &str,
-    routes: &[String],
-    apis: &[String],
-    end: Option<String>,
-) -> Result<Value, Failure> {
-    let mut tags = BTreeMap::new();
-    for route in routes {
-        if !(route.starts_with('/') || route == STAGE) || route.contains(' ') {
-            let message = format!("{route:?} is no path of a route");
-            return Err(Failure::mistake(message).hint("use it as squall.toml has it: /admission"));
+/// Keys of an engine are its own, not those of a project.
+fn of_engine(project: &ProjectArgs) -> Result<(), Failure> {
+    let odd = [
+        ("stage", &project.stage),
+        ("profile", &project.profile),
+        ("region", &project.region),
+    ];
+    match odd.iter().find(|(_, value)| value.is_some()) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let message =
+                format!("--{name} goes with --to aws: keys of an engine are for all APIs");
+            Err(Failure::mistake(message).hint("--api API makes a key for one of them"))
         }
     }
+}
+
+/// HTTP APIs of AWS count nobody's calls: a plan there would bound nothing.
+pub(super) fn counted_at(place: PlaceArg) -> Result<(), Failure> {
+    match place {
+        PlaceArg::Local => Ok(()),
+        PlaceArg::Aws => {
+            let message = "HTTP APIs of AWS count no calls by key, so there are no plans, quotas and usage there";
+            Err(Failure::mistake(message)
+                .hint("rate and burst of a route in squall.toml bound all of its callers together"))
+        }
+    }
+}
+
+/// The stages of APIs that are named. AWS has APIs of other kinds besides, and says itself
+/// which are not there.
+pub(super) async fn places(client: &Client, named: &[String]) -> Result<Vec<Place>, Failure> {
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    if is_aws(client) {
+        let read = |api: &String| {
+            let (api, stage) = api.split_once('/').unwrap_or((api, STAGE));
+            Place {
+                api: api.to_owned(),
+                stage: stage.to_owned(),
+            }
+        };
+        return Ok(named.iter().map(read).collect());
+    }
+    let all = apis::all(client).await?;
+    let mut places = Vec::new();
+    for named in named {
+        places.push(apis::place(client, &all, named).await?);
+    }
+    Ok(places)
+}
+
+fn is_aws(client: &Client) -> bool {
+    client.endpoint("apigateway").origin == Origin::Aws
+}
+
+fn check_paths(routes: &[String]) -> Result<(), Failure> {
+    let is_path =
+        |route: &String| (route.starts_with('/') || route == STAGE) && !route.contains(' ');
+    match routes.iter().find(|route| !is_path(route)) {
+        None => Ok(()),
+        Some(route) => {
+            let message = format!("{route:?} is no path of a route");
+            Err(Failure::mistake(message).hint("use it as squall.toml has it: /admission"))
+        }
+    }
+}
+
+/// A key for a route that is not there, or asks for none, would never be asked for.
+async fn check_routes(client: &Client, paths: &[String], places: &[Place]) -> Result<(), Failure> {
+    if paths.is_empty() || is_aws(client) {
+        return Ok(());
+    }
+    let named: Vec<String> = if places.is_empty() {
+        let all = apis::all(client).await?;
+        all.into_iter().map(|api| api.api_id).collect()
+    } else {
+        places.iter().map(|place| place.api.clone()).collect()
+    };
+    let mut routes = Vec::new();
+    for api in &named {
+        routes.extend(apis::routes(client, api).await?);
+    }
+    for path in paths {
+        asks(path, &routes)?;
+    }
+    Ok(())
+}
+
+/// Whether a route of the path asks for keys.
+fn asks(path: &str, routes: &[Route]) -> Result<(), Failure> {
+    let mut of_path = routes.iter().filter(|route| covers(path, route.path()));
+    let mut is_there = false;
+    if of_path.any(|route| {
+        is_there = true;
+        route.api_key_required
+    }) {
+        return Ok(());
+    }
+    if is_there {
+        let message = format!("the route {path} asks for no key");
+        return Err(Failure::mistake(message)
+            .hint("say key = true in its [[routes]] of squall.toml, and squall deploy"));
+    }
+    let asking = routes.iter().filter(|route| route.api_key_required);
+    let asking: Vec<String> = asking.map(|route| route.path().to_owned()).collect();
+    let failure = Failure::mistake(format!("there is no route {path}"));
+    Err(failure.hint(if asking.is_empty() {
+        "no route asks for keys yet: say key = true in its [[routes]] of squall.toml".to_owned()
+    } else {
+        format!("routes that ask for keys: {}", apis::shown(asking))
+    }))
+}
+
+fn wish(name: &str, routes: &[String], places: &[Place], end: Option<String>) -> Value {
+    let mut tags = BTreeMap::new();
     if !routes.is_empty() {
         tags.insert(ROUTES, routes.join(" "));
     }
     tags.extend(end.map(|end| (EXPIRES, end)));
-    let stages = apis.iter().map(|api| {
-        let (api, stage) = api.split_once('/').unwrap_or((api, STAGE));
-        json!({ "restApiId": api, "stageName": stage })
-    });
-    Ok(json!({
+    let stages = places
+        .iter()
+        .map(|place| json!({ "restApiId": place.api, "stageName": place.stage }));
+    json!({
         "name": name,
         "enabled": true,
         "stageKeys": stages.collect::<Vec<_>>(),
         "tags": tags,
-    }))
+    })
 }
 
 /// The moment that is a span of time away from now.
@@ -397,12 +511,58 @@ lab   def  r-model-dev /admission  expired  1970-01-01 00:01   2m
     #[test]
     fn a_wish_says_routes_and_apis() {
         let routes = ["/a".to_owned(), "/b".to_owned()];
-        let body = wish("n", &routes, &["api".to_owned(), "x/dev".to_owned()], None).unwrap();
+        let place = |api: &str, stage: &str| Place {
+            api: api.to_owned(),
+            stage: stage.to_owned(),
+        };
+        let body = wish(
+            "n",
+            &routes,
+            &[place("api", STAGE), place("x", "dev")],
+            None,
+        );
         assert_eq!(body["tags"][ROUTES], "/a /b");
         assert_eq!(body["stageKeys"][0]["stageName"], STAGE);
         assert_eq!(body["stageKeys"][1]["stageName"], "dev");
-        assert!(wish("n", &["a".to_owned()], &[], None).is_err());
+        assert!(check_paths(&routes).is_ok());
+        assert!(check_paths(&["a".to_owned()]).is_err());
         assert!(moment("soon").is_err());
         assert!(moment("99999999999d").is_err());
+    }
+
+    #[test]
+    fn a_key_is_for_routes_that_ask_for_one() {
+        let routes = json!([
+            {"routeKey": "ANY /fit/{proxy+}", "apiKeyRequired": true},
+            {"routeKey": "GET /items/{id}", "apiKeyRequired": true},
+            {"routeKey": "GET /open"},
+            {"routeKey": "POST /both", "apiKeyRequired": true},
+            {"routeKey": "GET /both"},
+        ]);
+        let routes: Vec<Route> = serde_json::from_value(routes).unwrap();
+        for (path, said) in [
+            ("/fit", None),
+            ("/fit/{proxy+}", None),
+            ("/items/{id}", None),
+            ("/both", None),
+            (
+                "/open",
+                Some("the route /open asks for no key\nhint: say key = true in its"),
+            ),
+            (
+                "/items/7",
+                Some(
+                    "there is no route /items/7\nhint: routes that ask for keys: /both, /fit/{proxy+}, /items/{id}",
+                ),
+            ),
+        ] {
+            let failure = asks(path, &routes).err().map(|it| it.to_string());
+            match said {
+                None => assert_eq!(failure, None, "{path}"),
+                Some(said) => assert!(failure.as_ref().unwrap().contains(said), "{failure:?}"),
+            }
+        }
+        let none = asks("/x", &[]).unwrap_err().to_string();
+        assert!(none.contains("no route asks for keys yet"), "{none}");
     }
 }

@@ -3,38 +3,18 @@
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use aws_wire::form;
 use deploy::Found;
 use http::Method;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::apis::{self, STAGE};
 use crate::args::{Global, OpenapiArgs, PlaceArg};
 use crate::client::{self, Client};
 use crate::deployment;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::output;
-
-/// The stage that deployments make, and who makes an API by hand.
-const STAGE: &str = "$default";
-/// APIs that are asked for at one time.
-const PAGE: usize = 500;
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Api {
-    api_id: String,
-    name: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Apis {
-    #[serde(default)]
-    items: Vec<Api>,
-    next_token: Option<String>,
-}
 
 pub async fn run(global: &Global, args: OpenapiArgs) -> Result<(), Failure> {
     let (client, id, stage) = if let Some(named) = &args.api {
@@ -43,7 +23,7 @@ pub async fn run(global: &Global, args: OpenapiArgs) -> Result<(), Failure> {
             return Err(Failure::mistake(message).hint("run it in the project's folder"));
         }
         let client = client::find(global)?;
-        let id = one(all(&client).await?, named)?;
+        let id = apis::one(&apis::all(&client).await?, named)?.api_id.clone();
         (client, id, args.project.stage.as_deref().unwrap_or(STAGE))
     } else {
         let opened = deployment::open_loosely(global, &args.project).await?;
@@ -86,72 +66,12 @@ fn write(document: &Value, out: Option<&Path>) -> Result<(), Failure> {
         None => output::line(&text)?,
         Some(file) => {
             let written = std::fs::write(file, format!("{text}\n"));
-            written.with_context(|| format!("{} cannot be written", file.display()))?;
+            written.map_err(|error| {
+                let error = anyhow!(error).context(format!("{} cannot be written", file.display()));
+                Failure::new(Kind::Mistake, error)
+            })?;
             output::note(&format!("written to {}", file.display()));
         }
     }
     Ok(())
-}
-
-async fn all(client: &Client) -> Result<Vec<Api>, Failure> {
-    let mut found = Vec::new();
-    let mut more = String::new();
-    loop {
-        let target = format!("/v2/apis?maxResults={PAGE}{more}");
-        let page = client.rest_json("apigateway", Method::GET, &target, None);
-        let page: Apis = serde_json::from_value(page.await?).context("the list of APIs is none")?;
-        found.extend(page.items);
-        match page.next_token {
-            Some(token) => more = format!("&nextToken={}", form::encode(&token)),
-            None => return Ok(found),
-        }
-    }
-}
-
-/// The id of the one that is meant.
-fn one(all: Vec<Api>, named: &str) -> Result<String, Failure> {
-    if let Some(api) = all.iter().find(|api| api.api_id == named) {
-        return Ok(api.api_id.clone());
-    }
-    let names: Vec<String> = all.iter().map(|api| api.name.clone()).collect();
-    let mut fits = all.into_iter().filter(|api| api.name == named);
-    let Some(first) = fits.next() else {
-        let failure = Failure::mistake(format!("there is no API {named:?}"));
-        return Err(if names.is_empty() {
-            failure.hint("there are none yet; squall deploy makes one of [[routes]]")
-        } else {
-            failure.hint(format!("there are {}", names.join(", ")))
-        });
-    };
-    let others: Vec<String> = fits.map(|api| api.api_id).collect();
-    if others.is_empty() {
-        return Ok(first.api_id);
-    }
-    let message = format!("there are several APIs that are called {named:?}");
-    let ids = format!("name its id: {}, {}", first.api_id, others.join(", "));
-    Err(Failure::mistake(message).hint(ids))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_api_is_meant_by_its_id_or_its_name() {
-        let all = |names: &[(&str, &str)]| {
-            let all = names.iter().map(|(id, name)| Api {
-                api_id: (*id).to_owned(),
-                name: (*name).to_owned(),
-            });
-            all.collect::<Vec<_>>()
-        };
-        let names = [("a", "shop"), ("b", "a"), ("c", "two"), ("d", "two")];
-        assert_eq!(one(all(&names), "a").unwrap(), "a");
-        assert_eq!(one(all(&names), "shop").unwrap(), "a");
-        for (named, told) in [("two", "several"), ("three", "no API")] {
-            let failure = one(all(&names), named).unwrap_err();
-            assert!(format!("{failure:?}").contains(told), "{named}");
-        }
-        assert!(one(vec![], "x").is_err());
-    }
 }

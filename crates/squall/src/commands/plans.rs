@@ -5,7 +5,8 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::keys::{self, STAGE, call};
+use super::keys::{self, call};
+use crate::apis::{Place, STAGE};
 use crate::args::{Global, PlanBounds, PlansAction, PlansArgs};
 use crate::client::{self, Client};
 use crate::deployment;
@@ -45,17 +46,20 @@ pub(super) struct Quota {
 }
 
 pub async fn run(global: &Global, args: PlansArgs) -> Result<(), Failure> {
+    keys::counted_at(args.to)?;
     let client = client::find(global)?;
     match args.action {
         None | Some(PlansAction::List) => list(global, &client).await,
         Some(PlansAction::Create { name, bounds }) => {
-            let body = wish(&name, &bounds)?;
+            let places = keys::places(&client, &bounds.api).await?;
+            let body = wish(&name, &bounds, &places)?;
             let made = call(&client, Method::POST, "/usageplans", Some(&body)).await?;
             tell(global, &read(made)?, "made the plan")
         }
         Some(PlansAction::Set { plan, bounds }) => {
             let plan = find(&client, &plan).await?;
-            let body = json!({ "patchOperations": changes(&plan, &bounds)? });
+            let places = keys::places(&client, &bounds.api).await?;
+            let body = json!({ "patchOperations": changes(&plan, &bounds, &places)? });
             let target = format!("/usageplans/{}", plan.id);
             let changed = call(&client, Method::PATCH, &target, Some(&body)).await?;
             tell(global, &read(changed)?, "changed the plan")
@@ -105,11 +109,10 @@ fn tell(global: &Global, plan: &Plan, what: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn wish(name: &str, bounds: &PlanBounds) -> Result<Value, Failure> {
-    let stages = bounds.api.iter().map(|api| {
-        let (api, stage) = stage(api);
-        json!({ "apiId": api, "stage": stage })
-    });
+fn wish(name: &str, bounds: &PlanBounds, places: &[Place]) -> Result<Value, Failure> {
+    let stages = places
+        .iter()
+        .map(|place| json!({ "apiId": place.api, "stage": place.stage }));
     let mut body = json!({ "name": name, "apiStages": stages.collect::<Vec<_>>() });
     match (bounds.rate, bounds.burst) {
         (Some(rate), burst) => {
@@ -129,17 +132,14 @@ fn wish(name: &str, bounds: &PlanBounds) -> Result<Value, Failure> {
     Ok(body)
 }
 
-fn changes(plan: &Plan, bounds: &PlanBounds) -> Result<Vec<Value>, Failure> {
+fn changes(plan: &Plan, bounds: &PlanBounds, places: &[Place]) -> Result<Vec<Value>, Failure> {
     let change =
         |op: &str, path: &str, value: String| json!({ "op": op, "path": path, "value": value });
-    let mut all: Vec<Value> = bounds
-        .api
-        .iter()
-        .map(|api| {
-            let (api, stage) = stage(api);
-            change("add", "/apiStages", format!("{api}:{stage}"))
-        })
-        .collect();
+    let join = |place: &Place| {
+        let stage = format!("{}:{}", place.api, place.stage);
+        change("add", "/apiStages", stage)
+    };
+    let mut all: Vec<Value> = places.iter().map(join).collect();
     if let Some(rate) = bounds.rate {
         all.push(change("replace", "/throttle/rateLimit", rate.to_string()));
         if plan.throttle.is_none() && bounds.burst.is_none() {
@@ -160,10 +160,6 @@ fn changes(plan: &Plan, bounds: &PlanBounds) -> Result<Vec<Value>, Failure> {
             .hint("--api, --rate, --burst or --quota"));
     }
     Ok(all)
-}
-
-fn stage(api: &str) -> (&str, &str) {
-    api.split_once('/').unwrap_or((api, STAGE))
 }
 
 #[expect(
@@ -290,8 +286,12 @@ mod tests {
 
     #[test]
     fn bounds_become_what_the_protocol_has() {
+        let places = [Place {
+            api: "r-model-dev".to_owned(),
+            stage: STAGE.to_owned(),
+        }];
         assert_eq!(
-            wish("free", &bounds()).unwrap(),
+            wish("free", &bounds(), &places).unwrap(),
             json!({
                 "name": "free",
                 "apiStages": [{ "apiId": "r-model-dev", "stage": "$default" }],
@@ -307,6 +307,6 @@ mod tests {
             burst: Some(1),
             ..bounds()
         };
-        assert!(wish("free", &burst_alone).is_err());
+        assert!(wish("free", &burst_alone, &places).is_err());
     }
 }

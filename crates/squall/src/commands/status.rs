@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use deploy::kinds::bucket::Owner;
 use deploy::release::Releases;
-use deploy::{Found, kinds};
+use deploy::{Cloud, Found, Target, kinds};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::args::{Global, StatusArgs};
+use crate::commands::schedules;
 use crate::deployment::{self, Opened, Shown, callers, urls_json};
 use crate::failure::Failure;
 use crate::output::{self, Table};
@@ -15,9 +17,14 @@ use crate::output::{self, Table};
 pub async fn run(global: &Global, args: StatusArgs) -> Result<(), Failure> {
     let opened = deployment::open_loosely(global, &args.project).await?;
     let found = Box::pin(Found::read(&opened.cloud)).await?;
+    let engine = Engine::of(&opened.cloud).await;
     if global.json {
         let sites = sites_of(&opened, &found).await;
-        output::json(&document(&opened, &found, &sites))?;
+        let mut document = document(&opened, &found, &sites);
+        if let Some(engine) = engine {
+            document["engine"] = json!(engine);
+        }
+        output::json(&document)?;
         return Ok(());
     }
     let shown = Shown {
@@ -28,7 +35,7 @@ pub async fn run(global: &Global, args: StatusArgs) -> Result<(), Failure> {
     let releases = Releases::of(&found.functions);
     let Some(current) = releases.current else {
         output::note("nothing is deployed; squall deploy does it");
-        return Ok(());
+        return tell_engine(engine.as_ref());
     };
     let all: Vec<_> = releases.known.iter().map(u32::to_string).collect();
     output::note(&format!(
@@ -57,6 +64,45 @@ pub async fn run(global: &Global, args: StatusArgs) -> Result<(), Failure> {
     for (name, schedule) in &found.schedules.schedules {
         let state = if schedule.enabled { "" } else { "  disabled" };
         output::line(&format!("schedule  {name}  {}{state}", schedule.when))?;
+    }
+    tell_engine(engine.as_ref())
+}
+
+/// Where the engine answers, besides the endpoint that the first line has.
+#[derive(Debug, Deserialize, Serialize)]
+struct Engine {
+    gateway: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway_tls: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_authority: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<String>,
+}
+
+impl Engine {
+    /// None: it is none of ours, or says it to its owner alone.
+    async fn of(cloud: &Cloud) -> Option<Self> {
+        if cloud.target == Target::Aws {
+            return None;
+        }
+        let answer = cloud.client.send(schedules::get("/_squall/info")).await;
+        answer.ok()?.json().ok()
+    }
+}
+
+fn tell_engine(engine: Option<&Engine>) -> Result<(), Failure> {
+    let Some(engine) = engine else {
+        return Ok(());
+    };
+    output::line(&format!("gateway  {}", engine.gateway))?;
+    if let Some(url) = &engine.gateway_tls {
+        let trust = engine.tls_authority.as_ref();
+        let trust = trust.map_or_else(String::new, |file| format!("  trust {file}"));
+        output::line(&format!("https  {url}{trust}"))?;
+    }
+    if let Some(url) = &engine.metrics {
+        output::line(&format!("metrics  {url}"))?;
     }
     Ok(())
 }

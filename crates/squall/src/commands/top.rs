@@ -1,11 +1,17 @@
 //! `squall top`: what happens, each second, until somebody has seen enough.
 //!
-//! [`frame`] is what is seen, a text that depends on nothing but the figures and the size
-//! of the screen; [`screen`] is the terminal, which is left as it was found.
+//! [`frame`] is what is seen, a text that depends on nothing but the [`figures`] and the
+//! size of the screen: [`head`] says what is summed up, [`tables`] what has rows, [`table`]
+//! is how rows fit a width, [`amounts`] how numbers are written. [`screen`] is the terminal,
+//! which is left as it was found.
 
+mod amounts;
 mod figures;
 mod frame;
+mod head;
 mod screen;
+mod table;
+mod tables;
 
 use std::io::IsTerminal;
 use std::time::Duration;

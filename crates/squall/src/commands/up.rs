@@ -28,6 +28,8 @@ struct Ready<'a> {
     gateway_tls: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls_authority: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<&'a str>,
     region: &'a str,
     access_key_id: &'a str,
     secret_access_key: &'a str,
@@ -117,6 +119,7 @@ fn announce(global: &Global, running: &Running) -> Result<(), Failure> {
             api_tls: address.api_tls.as_deref(),
             gateway_tls: address.gateway_tls.as_deref(),
             tls_authority: address.tls_authority.as_deref(),
+            metrics: address.metrics.as_deref(),
             region: &address.region,
             access_key_id: &credentials.access_key,
             secret_access_key: &credentials.secret,
@@ -136,7 +139,7 @@ fn announce(global: &Global, running: &Running) -> Result<(), Failure> {
              buckets        http://BUCKET.s3.localhost:{api_port}, or {api}/BUCKET\n  \
              gateway        {gateway}\n  \
              websites       http://BUCKET.s3-website.localhost:{gateway_port}\n  \
-             {https}region         {region}, account {account}\n  \
+             {more}region         {region}, account {account}\n  \
              data           {data}\n  \
              isolation      {isolation}\n\n\
              In another terminal:  eval \"$(squall env{elsewhere})\"\n\
@@ -146,7 +149,7 @@ fn announce(global: &Global, running: &Running) -> Result<(), Failure> {
             api_port = port(&address.api),
             gateway = address.gateway,
             gateway_port = port(&address.gateway),
-            https = over_tls(address),
+            more = more(address),
             region = address.region,
             account = address.account,
             isolation = running.isolation(),
@@ -156,8 +159,8 @@ fn announce(global: &Global, running: &Running) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The lines about TLS, ready for what follows them.
-fn over_tls(address: &Address) -> String {
+/// The lines about what not every engine has, ready for what follows them.
+fn more(address: &Address) -> String {
     let mut lines = String::new();
     let mut line = |name: &str, text: &Option<String>| {
         if let Some(text) = text {
@@ -167,6 +170,7 @@ fn over_tls(address: &Address) -> String {
     line("AWS over TLS", &address.api_tls);
     line("gateway, TLS", &address.gateway_tls);
     line("trust", &address.tls_authority);
+    line("metrics", &address.metrics);
     lines
 }
 

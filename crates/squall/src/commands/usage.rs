@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::cost::{GB, date, float, since};
+use super::keys;
 use super::schedules::get;
 use crate::args::{Global, UsageArgs};
 use crate::client;
@@ -62,6 +63,7 @@ struct Sum {
 }
 
 pub async fn run(global: &Global, args: &UsageArgs) -> Result<(), Failure> {
+    keys::counted_at(args.to)?;
     let client = client::find(global)?;
     let since = since(&args.since)?;
     let target = format!("/_squall/usage/keys?since={}", since.0);
@@ -197,6 +199,7 @@ mod tests {
             key: None,
             since: "1d".to_owned(),
             by_day: false,
+            to: crate::args::PlaceArg::Local,
         };
         let all = sums(lines(), &args, &prices);
         let seen: Vec<_> = all

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use deploy::site::Known;
-use deploy::{Cloud, Target};
+use deploy::{Cloud, Target, keys};
 use project::Project;
 use project::model::{Auth, Authorizer, Route, variables};
 
@@ -34,7 +34,7 @@ fn scheme_and_port(url: &str) -> (&str, &str) {
 
 /// Where the routes are described; AWS describes none.
 pub fn docs(cloud: &Cloud, project: &Project, url: Option<&str>) -> Option<String> {
-    let has_docs = cloud.target == Target::Engine && project.gateway.docs;
+    let has_docs = cloud.target == Target::Engine && project.gateway.docs.is_some();
     let url = url.filter(|_| has_docs && !project.routes.is_empty())?;
     Some(format!("{}{DOCS}", url.trim_end_matches('/')))
 }
@@ -55,8 +55,14 @@ pub fn words(cloud: &Cloud, project: &Project, known: &Known, url: &str) -> Vec<
     let of = |fits: &dyn Fn(&Route) -> bool| -> Vec<&Route> {
         project.routes.iter().filter(|route| fits(route)).collect()
     };
+    let place = match cloud.target {
+        Target::Engine => String::new(),
+        Target::Aws => format!(" --to aws --stage {}", cloud.names.stage),
+    };
     tell(of(&|route| route.who.key), "asks for an API key", &|path| {
-        format!("squall keys create --name NAME makes one; curl -H 'x-api-key: KEY' {url}{path}")
+        format!(
+            "squall keys create --name NAME{place} makes one; curl -H 'x-api-key: KEY' {url}{path}"
+        )
     });
     let region = &cloud.names.region;
     tell(
@@ -66,7 +72,7 @@ pub fn words(cloud: &Cloud, project: &Project, known: &Known, url: &str) -> Vec<
             format!("curl --aws-sigv4 aws:amz:{region}:execute-api --user ID:SECRET {url}{path}")
         },
     );
-    for (name, authorizer) in &project.auth {
+    for (name, authorizer) in project.auth.iter().filter(|(name, _)| *name != keys::AUTH) {
         let by = |route: &Route| matches!(&route.who.auth, Auth::By { name: by, .. } if by == name);
         match authorizer {
             Authorizer::Jwt { issuer, token, .. } => {

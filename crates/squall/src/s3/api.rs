@@ -186,6 +186,19 @@ impl S3 {
         self.finish(&ask).await.map(drop)
     }
 
+    /// In the place of the object with this entity tag, and of no other.
+    pub async fn replace_bytes(
+        &self,
+        to: (&str, &str),
+        etag: &str,
+        bytes: Bytes,
+    ) -> Result<(), S3Error> {
+        let ask = Ask::object(Method::PUT, to.0, to.1)
+            .header("if-match", etag.to_owned())
+            .payload(Payload::Bytes(bytes));
+        self.finish(&ask).await.map(drop)
+    }
+
     /// All of an object, in memory.
     pub async fn get_bytes(&self, from: (&str, &str)) -> Result<Bytes, S3Error> {
         let mut reply = self.get(from.0, from.1, None).await?;

@@ -12,7 +12,7 @@ use project::model::{Auth, Rate};
 
 use super::integration::canonical_cors;
 use super::work::call;
-use super::{Api, DOCS_TAG, Found, FoundRoute, Guard, Integration, NO_DOCS, STAGE, authorizer};
+use super::{Api, DOCS_TAG, Found, FoundRoute, Guard, Integration, STAGE, authorizer};
 use crate::calls::{all_pages, if_there};
 use crate::error::DeployError;
 use crate::site::{Cloud, Target};
@@ -57,7 +57,7 @@ async fn look(cloud: &Cloud, api: &Value) -> Result<Api, ClientError> {
     Ok(Api {
         endpoint: text(&api["apiEndpoint"]),
         cors: Some(canonical_cors(cors)).filter(|cors| cors["allowOrigins"].is_array()),
-        has_docs: api["tags"][DOCS_TAG] != NO_DOCS,
+        docs: api["tags"][DOCS_TAG].as_str().map(str::to_owned),
         has_stage: stage.is_some(),
         routes: by_key(&routes, &known),
         integrations,

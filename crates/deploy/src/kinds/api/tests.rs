@@ -42,7 +42,7 @@ fn wanted(routes: &[(&str, &str)]) -> Wanted {
     Wanted {
         name: "p-dev".to_owned(),
         cors: None,
-        has_docs: true,
+        docs: None,
         routes: routes.collect(),
         rates: BTreeMap::new(),
     }
@@ -59,7 +59,7 @@ pub(super) fn api(id: &str, routes: &[(&str, &str)]) -> Api {
         id: id.to_owned(),
         endpoint: format!("https://{id}"),
         cors: None,
-        has_docs: true,
+        docs: None,
         has_stage: true,
         routes: BTreeMap::new(),
         integrations: BTreeMap::new(),
@@ -222,11 +222,20 @@ fn rules_of_all_routes_go_when_each_has_its_own() {
     };
     assert!(details(&all, there).is_empty());
     assert_eq!(details(&all, api("x", &routes)), ["cors https://a"]);
-    let quiet = Wanted {
-        has_docs: false,
+    let with_docs = |said: Option<&str>| Wanted {
+        docs: said.map(str::to_owned),
         ..wanted(&routes)
     };
-    assert_eq!(details(&quiet, api("x", &routes)), ["not described"]);
+    for (said, told) in [
+        ("off", "not described"),
+        ("key auth=login", "described for key auth=login"),
+    ] {
+        let mut there = api("x", &routes);
+        assert_eq!(details(&with_docs(Some(said)), there.clone()), [told]);
+        there.docs = Some(said.to_owned());
+        assert!(details(&with_docs(Some(said)), there.clone()).is_empty());
+        assert_eq!(details(&with_docs(None), there), ["described"]);
+    }
 }
 
 #[test]

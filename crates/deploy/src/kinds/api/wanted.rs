@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use project::model::{Auth, Authorizer, Cors, Route, RouteTarget};
+use project::Project;
+use project::model::{Auth, Authorizer, Cors, Route, RouteTarget, Who};
 
 use super::integration::{Integration, canonical_cors, cors_document};
-use super::{Guard, Wanted, WantedRoute, authorizer};
+use super::{Guard, NO_DOCS, Wanted, WantedRoute, authorizer};
 use crate::kinds::permission::{self, Source};
 use crate::site::{Site, Target as Place};
 
 /// The route of all requests that no other route takes.
 const DEFAULT_ROUTE: &str = "$default";
+/// All methods but that of preflights.
+const CALLS: [&str; 6] = ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"];
 
 pub fn wanted(site: &Site) -> Option<Wanted> {
     let project = &site.project;
@@ -20,16 +23,18 @@ pub fn wanted(site: &Site) -> Option<Wanted> {
     let mut wanted = Wanted {
         name: site.names().whole(),
         cors: None,
-        has_docs: true,
+        docs: None,
         routes: BTreeMap::new(),
         rates: BTreeMap::new(),
     };
     match site.cloud.target {
-        Place::Engine => wanted.has_docs = project.gateway.docs,
+        Place::Engine => wanted.docs = docs(site),
         Place::Aws => wanted.cors = common_cors(&project.routes),
     }
     for route in &project.routes {
-        for key in keys(route) {
+        let has_cors = wanted.cors.is_some();
+        let keys = preflighted(route, project, has_cors).unwrap_or_else(|| keys(route));
+        for key in keys {
             wanted.put(key, route, site);
         }
     }
@@ -52,14 +57,31 @@ impl Wanted {
         }
         let wanted = WantedRoute {
             integration: Integration::wanted(site, route),
-            guard: guard(route, &site.project.auth),
+            guard: guard(&route.who, site),
         };
         self.routes.insert(key, wanted);
     }
 }
 
-fn guard(route: &Route, authorizers: &BTreeMap<String, Authorizer>) -> Guard {
-    let auth = match &route.who.auth {
+/// What the API's tag says of who may see its description.
+fn docs(site: &Site) -> Option<String> {
+    let Some(who) = &site.project.gateway.docs else {
+        return Some(NO_DOCS.to_owned());
+    };
+    let guard = guard(who, site);
+    let key = guard.asks_key.then(|| "key".to_owned());
+    let auth = match guard.auth {
+        Auth::Open => None,
+        Auth::Iam => Some("auth=iam".to_owned()),
+        Auth::By { name, .. } => Some(format!("auth={name}")),
+    };
+    let words: Vec<String> = key.into_iter().chain(auth).collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+fn guard(who: &Who, site: &Site) -> Guard {
+    let authorizers = &site.project.auth;
+    let auth = match &who.auth {
         Auth::By { name, scopes } => {
             let mut scopes = scopes.clone();
             scopes.sort();
@@ -73,9 +95,28 @@ fn guard(route: &Route, authorizers: &BTreeMap<String, Authorizer>) -> Guard {
         other => other.clone(),
     };
     Guard {
-        asks_key: route.who.key,
+        // On AWS it is an authorizer that asks for it.
+        asks_key: who.key && site.cloud.target == Place::Engine,
         auth,
     }
+}
+
+/// A route that takes all methods, method by method, where AWS shall answer preflights: these
+/// bring neither keys nor tokens, and it would refuse them. The engine has rules of pages by
+/// route, none for the whole API, and answers itself.
+fn preflighted(route: &Route, project: &Project, has_cors: bool) -> Option<Vec<String>> {
+    let is_guarded = route.who.key || route.who.auth != Auth::Open;
+    let takes_all = route.methods.is_empty() && route.path != DEFAULT_ROUTE;
+    if !has_cors || !is_guarded || !takes_all {
+        return None;
+    }
+    let others = project.routes.iter().filter(|it| it.path == route.path);
+    let named: BTreeSet<&str> = others
+        .flat_map(|other| other.methods.iter().map(String::as_str))
+        .collect();
+    let left = CALLS.into_iter().filter(|method| !named.contains(method));
+    let left = left.map(|method| format!("{method} {}", route.path));
+    Some(left.collect())
 }
 
 /// The API of AWS has one set of rules for all of its routes: what any of them allows.
@@ -184,6 +225,7 @@ pub fn permissions(site: &Site) -> Vec<permission::Wanted> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::coordinator::tests::project;
     use crate::kinds::api::tests::route;
 
     #[test]
@@ -215,6 +257,30 @@ mod tests {
             ["PUT /pages/", "PUT /pages/{proxy+}"]
         );
         assert_eq!(below("/", site), ["PUT /{proxy+}"]);
+    }
+
+    #[test]
+    fn preflights_are_left_to_aws() {
+        let function = || RouteTarget::Function("f".to_owned());
+        let keyed = |path: &str, methods: &[&str]| {
+            let mut route = route(path, methods, function());
+            route.who.key = true;
+            route
+        };
+        let routes = vec![
+            keyed("/a", &[]),
+            keyed("/a", &["GET"]),
+            route("/b", &[], function()),
+            keyed("$default", &[]),
+        ];
+        let project = project(routes);
+        let of = |at: usize, has_cors| preflighted(&project.routes[at], &project, has_cors);
+        let methods = ["DELETE /a", "HEAD /a", "PATCH /a", "POST /a", "PUT /a"];
+        assert_eq!(of(0, true).unwrap(), methods);
+        assert_eq!(of(0, false), None);
+        for at in [1, 2, 3] {
+            assert_eq!(of(at, true), None, "{at}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use http::Method;
 use project::model::Rate;
 use serde_json::{Value, json};
 
-use super::{DOCS_TAG, NO_DOCS, STAGE, WantedRoute, authorizer, lead, read};
+use super::{DOCS_TAG, STAGE, WantedRoute, authorizer, lead, read};
 use crate::calls::{gone, text, unless_there};
 use crate::error::StepError;
 use crate::site::{Cloud, Made};
@@ -19,10 +19,10 @@ pub enum Work {
     Put {
         name: String,
         cors: Option<Value>,
-        has_docs: bool,
+        docs: Option<String>,
         /// Of the one that is there.
         id: Option<String>,
-        had_docs: bool,
+        docs_were: Option<String>,
     },
     Authorizer(authorizer::Work),
     /// All routes, and none beside them.
@@ -51,11 +51,11 @@ impl Work {
             Self::Put {
                 name,
                 cors,
-                has_docs,
+                docs,
                 id: None,
                 ..
             } => {
-                let api = create(cloud, name, cors.as_ref(), *has_docs).await?;
+                let api = create(cloud, name, cors.as_ref(), docs.as_deref()).await?;
                 let id = text(&api, "apiId", "CreateApi")?.to_owned();
                 let endpoint = text(&api, "apiEndpoint", "CreateApi")?.to_owned();
                 put_stage(cloud, &id).await?;
@@ -63,17 +63,17 @@ impl Work {
             }
             Self::Put {
                 cors,
-                has_docs,
+                docs,
                 id: Some(id),
-                had_docs,
+                docs_were,
                 ..
             } => {
                 if let Some(cors) = cors {
                     let body = json!({ "corsConfiguration": cors });
                     call(cloud, Method::PATCH, &format!("/v2/apis/{id}"), Some(&body)).await?;
                 }
-                if has_docs != had_docs {
-                    tag_docs(cloud, id, *has_docs).await?;
+                if docs != docs_were {
+                    tag_docs(cloud, id, docs.as_deref()).await?;
                 }
                 put_stage(cloud, id).await?;
             }
@@ -106,12 +106,12 @@ async fn create(
     cloud: &Cloud,
     name: &str,
     cors: Option<&Value>,
-    has_docs: bool,
+    docs: Option<&str>,
 ) -> Result<Value, ClientError> {
     let tags = cloud.names.tags();
     let mut tags: BTreeMap<_, _> = tags.into_iter().collect();
-    if !has_docs {
-        tags.insert(DOCS_TAG, NO_DOCS);
+    if let Some(docs) = docs {
+        tags.insert(DOCS_TAG, docs);
     }
     let mut body = json!({ "name": name, "protocolType": "HTTP", "tags": tags });
     if let Some(cors) = cors {
@@ -129,19 +129,17 @@ async fn create(
     Ok(first)
 }
 
-async fn tag_docs(cloud: &Cloud, id: &str, has_docs: bool) -> Result<(), ClientError> {
+async fn tag_docs(cloud: &Cloud, id: &str, docs: Option<&str>) -> Result<(), ClientError> {
     let (partition, region) = (cloud.names.partition(), &cloud.names.region);
     let arn = format!("arn:{partition}:apigateway:{region}::/apis/{id}");
     let target = format!("/v2/tags/{}", form::encode(&arn));
-    if has_docs {
+    let Some(docs) = docs else {
         let target = format!("{target}?tagKeys={}", form::encode(DOCS_TAG));
-        gone(call(cloud, Method::DELETE, &target, None)).await
-    } else {
-        let body = json!({ "tags": { DOCS_TAG: NO_DOCS } });
-        call(cloud, Method::POST, &target, Some(&body))
-            .await
-            .map(|_| ())
-    }
+        return gone(call(cloud, Method::DELETE, &target, None)).await;
+    };
+    let body = json!({ "tags": { DOCS_TAG: docs } });
+    call(cloud, Method::POST, &target, Some(&body)).await?;
+    Ok(())
 }
 
 /// With it, what is changed is served at once.

@@ -236,7 +236,7 @@ async fn what_is_served_is_the_same_object_until_it_changes() {
     let name: StageName = "$default".parse().unwrap();
     let served = || Arc::clone(apis.find(&id).unwrap().served(&name).unwrap());
     let first = served();
-    assert!(first.has_docs);
+    assert_eq!(first.docs, Docs::Everybody);
     let tag = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
     let of = Tagged::Api(id.clone());
     apis.tag(&of, tag("a", "1")).await.unwrap();
@@ -247,7 +247,7 @@ async fn what_is_served_is_the_same_object_until_it_changes() {
 
     apis.tag(&of, tag("squall:docs", "off")).await.unwrap();
     let second = served();
-    assert!(!Arc::ptr_eq(&first, &second) && !second.has_docs);
+    assert!(!Arc::ptr_eq(&first, &second) && second.docs.is_off());
     apis.renew_stage(&id, &name).await.unwrap();
     let third = served();
     assert!(!Arc::ptr_eq(&second, &third));

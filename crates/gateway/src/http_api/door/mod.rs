@@ -118,6 +118,24 @@ impl Door {
     }
 }
 
+impl Door {
+    /// Counts a call by a link to who signed that, if no key pays for it.
+    pub fn charge(&self, visits: &mut [Visit]) {
+        if visits.iter().any(Visit::is_counted) {
+            return;
+        }
+        let usage = &self.0.usage;
+        let mut shared = visits.iter_mut().filter(|visit| visit.is_shared);
+        if let Some(visit) = shared.next()
+            && let Caller::Signer(signer) = &visit.caller
+        {
+            let arn = &signer.principal.arn;
+            let pass = usage.vouched(arn, Timestamp::now());
+            visit.account = Some(Account::new(arn, arn, pass, usage));
+        }
+    }
+}
+
 /// Gives a request another query.
 pub(super) fn set_query(parts: &mut Parts, query: &str) {
     let path = parts.uri.path();

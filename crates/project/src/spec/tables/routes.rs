@@ -4,6 +4,19 @@ use super::super::Kind::{Either, List, Number, OneNumberOf, OneOf, Plain, Text, 
 use super::super::{Kind, Table, field, forms};
 use super::{FUNCTION, ORIGINS, TEXTS};
 
+/// What who reads the description of all routes must bring.
+pub static DOCS: Table = Table {
+    name: "docs",
+    fields: &[
+        field("key", Truth, "Whether readers must bring an API key.").or("false"),
+        field(
+            "auth",
+            Text(&forms::FUNCTION_NAME),
+            "Who reads: iam for signed requests, or the name of an [auth.NAME].",
+        ),
+    ],
+};
+
 pub static ROUTE: Table = Table {
     name: "a route",
     fields: &[

@@ -3,9 +3,10 @@
 
 use std::fmt::Write;
 
-use super::figures::{Figures, Function, Job, Route};
-use crate::output;
-use crate::span;
+use super::figures::Figures;
+use super::head::{self, Said};
+use super::table::{Table, Tone};
+use super::tables;
 
 /// How it is shown.
 #[derive(Debug, Clone, Copy)]
@@ -25,22 +26,10 @@ pub enum Paint {
     Colours,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tone {
-    Usual,
-    Title,
-    Bad,
-    Dim,
-}
-
-/// Characters of a name that is not cut.
-const LONGEST_NAME: usize = 44;
 /// Lines of a table, with the empty one before it, that are worth having.
 const LEAST_LINES: usize = 4;
 /// A screen that has room for more than the tables.
 const TALL: usize = 20;
-/// Characters of a job's bar.
-const BAR: u64 = 20;
 
 struct Frame {
     look: Look,
@@ -55,17 +44,10 @@ pub fn render(figures: &Figures, look: Look) -> String {
         text: String::new(),
         lines: 0,
     };
-    frame.head(figures);
-    let tables = [
-        alerts(figures),
-        jobs(figures),
-        routes(figures),
-        functions(figures),
-    ];
-    let tables: Vec<_> = tables
-        .into_iter()
-        .filter(|it| !it.rows.is_empty())
-        .collect();
+    for said in head::of(figures, look.width) {
+        frame.flow(&said);
+    }
+    let tables = tables::of(figures);
     if tables.is_empty() {
         frame.line("", Tone::Usual);
         frame.line("nothing happened lately", Tone::Dim);
@@ -106,42 +88,25 @@ impl Frame {
         }
     }
 
-    fn head(&mut self, figures: &Figures) {
-        let clock = figures.time.get(11..19).unwrap_or_default();
-        let up = span::shown(figures.uptime_seconds);
-        let window = span::shown(whole(figures.seconds));
-        let title = [
-            "squall".to_owned(),
-            format!("{clock} UTC"),
-            format!("up {up}"),
-            format!("rates of the last {window}"),
-        ];
-        self.flow(&title, Tone::Title);
-        if let Some(problem) = &figures.problem {
-            self.line(&format!("the engine does not answer: {problem}"), Tone::Bad);
-        }
-        self.flow(&requests(figures), Tone::Usual);
-        let errors = figures.requests.traffic.errors;
-        let tone = if errors > 0 { Tone::Bad } else { Tone::Usual };
-        self.flow(&refusals(figures), tone);
-        self.flow(&invocations(figures), Tone::Usual);
-        self.flow(&standing(figures), Tone::Usual);
-    }
-
-    /// Words, on as many lines as they need; on one, where lines are rare.
-    fn flow(&mut self, words: &[String], tone: Tone) {
+    /// Words, on as many lines as they need; where lines are rare, those that fit on one.
+    fn flow(&mut self, said: &Said) {
         let mut line = String::new();
-        for word in words {
-            let length = console::measure_text_width(&line) + 2 + console::measure_text_width(word);
-            if !line.is_empty() && length > self.look.width && self.look.height >= TALL {
-                self.line(&std::mem::take(&mut line), tone);
+        for word in &said.words {
+            let length = console::measure_text_width(&line)
+                + said.gap.len()
+                + console::measure_text_width(word);
+            if !line.is_empty() && length > self.look.width {
+                if self.look.height < TALL {
+                    break;
+                }
+                self.line(&std::mem::take(&mut line), said.tone);
             }
             if !line.is_empty() {
-                line.push_str("  ");
+                line.push_str(said.gap);
             }
             line.push_str(word);
         }
-        self.line(&line, tone);
+        self.line(&line, said.tone);
     }
 
     /// A table in so many lines, the empty one before it and that of titles among them.
@@ -149,324 +114,19 @@ impl Frame {
         if room < 3 {
             return;
         }
-        let widths = table.widths(self.look.width);
+        let (titles, rows) = table.lines(self.look.width);
         self.line("", Tone::Usual);
-        self.line(
-            &join(&table.titles, &widths, table.numbers_from),
-            Tone::Title,
-        );
+        self.line(&titles, Tone::Title);
         let fits = room - 2;
-        let shown = if table.rows.len() > fits {
-            fits - 1
-        } else {
-            fits
-        };
-        for (cells, tone) in table.rows.iter().take(shown) {
-            self.line(&join(cells, &widths, table.numbers_from), *tone);
+        let shown = if table.len() > fits { fits - 1 } else { fits };
+        for (row, tone) in rows.take(shown) {
+            self.line(&row, tone);
         }
-        if table.rows.len() > fits {
-            let more = table.rows.len() - shown;
+        if table.len() > fits {
+            let more = table.len() - shown;
             self.line(&format!("... and {more} more"), Tone::Dim);
         }
     }
-}
-
-fn requests(figures: &Figures) -> Vec<String> {
-    let all = &figures.requests;
-    let times = all.traffic.times;
-    vec![
-        format!("requests {}/s", rate(all.traffic.per_second)),
-        format!("in flight {}", all.in_flight),
-        format!("connections {}", all.connections),
-        format!("p50 {}", time(times.p50)),
-        format!("p95 {}", time(times.p95)),
-        format!("p99 {}", time(times.p99)),
-    ]
-}
-
-fn refusals(figures: &Figures) -> Vec<String> {
-    let traffic = &figures.requests.traffic;
-    let (throttled, refused) = traffic.refusals();
-    vec![
-        format!(
-            "errors {} ({})",
-            traffic.errors,
-            share(traffic.errors, traffic.count)
-        ),
-        format!("throttled {throttled}"),
-        format!("refused {refused}"),
-    ]
-}
-
-fn invocations(figures: &Figures) -> Vec<String> {
-    let sum = |pick: fn(&Function) -> u64| figures.functions.iter().map(pick).sum::<u64>();
-    let invocations: f64 = figures.functions.iter().map(|it| it.per_second).sum();
-    vec![
-        format!("invocations {}/s", rate(invocations)),
-        format!("failed {}", sum(|it| it.errors)),
-        format!("throttled {}", sum(|it| it.throttles)),
-        format!("instances busy {}", sum(Function::busy)),
-        format!("idle {}", sum(|it| it.idle)),
-        format!("memory {}", output::size(sum(|it| it.memory_bytes))),
-    ]
-}
-
-fn standing(figures: &Figures) -> Vec<String> {
-    let mut words = vec![format!("events waiting {}", figures.events.queued)];
-    if let Some(seconds) = figures.events.oldest_seconds {
-        words.push(format!("the oldest {}", span::shown(whole(seconds))));
-    }
-    words.extend([
-        format!("maps running {}", figures.maps.running),
-        format!("waiting {}", figures.maps.waiting),
-        format!("engine {}", output::size(figures.process.memory_bytes)),
-    ]);
-    words
-}
-
-struct Table {
-    titles: Vec<String>,
-    /// The columns from here on are numbers, which stand to the right.
-    numbers_from: usize,
-    rows: Vec<(Vec<String>, Tone)>,
-}
-
-impl Table {
-    fn new(titles: &[&str], numbers_from: usize) -> Self {
-        Self {
-            titles: titles.iter().map(|title| (*title).to_owned()).collect(),
-            numbers_from,
-            rows: vec![],
-        }
-    }
-
-    /// Names come from others: what would move the cursor is not shown.
-    fn row(&mut self, cells: Vec<String>, tone: Tone) {
-        let clean = |cell: String| cell.replace(char::is_control, " ");
-        self.rows
-            .push((cells.into_iter().map(clean).collect(), tone));
-    }
-
-    /// As wide as the widest cell; the first column gives way where the screen is narrow.
-    fn widths(&self, width: usize) -> Vec<usize> {
-        let rows = self.rows.iter().map(|(cells, _)| cells);
-        let all: Vec<&Vec<String>> = std::iter::once(&self.titles).chain(rows).collect();
-        let widest = |column: usize| {
-            let cells = all.iter().map(|cells| cells[column].as_str());
-            cells.map(console::measure_text_width).max().unwrap_or(0)
-        };
-        let mut widths: Vec<usize> = (0..self.titles.len()).map(widest).collect();
-        let others: usize = widths[1..].iter().map(|width| width + 2).sum();
-        let least = console::measure_text_width(&self.titles[0]).max(12);
-        let most = width
-            .saturating_sub(others)
-            .clamp(least, LONGEST_NAME.max(least));
-        widths[0] = widths[0].min(most);
-        widths
-    }
-}
-
-fn join(cells: &[String], widths: &[usize], numbers_from: usize) -> String {
-    let columns = cells.iter().zip(widths).enumerate();
-    let padded = columns.map(|(column, (cell, &width))| {
-        let side = if column >= numbers_from {
-            console::Alignment::Right
-        } else {
-            console::Alignment::Left
-        };
-        console::pad_str(cell, width, side, Some("…")).into_owned()
-    });
-    padded.collect::<Vec<_>>().join("  ")
-}
-
-fn routes(figures: &Figures) -> Table {
-    let titles = [
-        "ROUTE",
-        "API",
-        "REQ/S",
-        "ERRORS",
-        "THROTTLED",
-        "REFUSED",
-        "P50",
-        "P95",
-        "P99",
-        "IN/S",
-        "OUT/S",
-    ];
-    let mut table = Table::new(&titles, 2);
-    for route in &figures.routes {
-        let traffic = &route.traffic;
-        let (throttled, refused) = traffic.refusals();
-        let per_second = |bytes: u64| output::size(per(bytes, figures.seconds));
-        let tone = if traffic.errors > 0 {
-            Tone::Bad
-        } else {
-            Tone::Usual
-        };
-        let cells = vec![
-            name_of(route),
-            place_of(route),
-            rate(traffic.per_second),
-            traffic.errors.to_string(),
-            throttled.to_string(),
-            refused.to_string(),
-            time(traffic.times.p50),
-            time(traffic.times.p95),
-            time(traffic.times.p99),
-            per_second(traffic.bytes_in),
-            per_second(traffic.bytes_out),
-        ];
-        table.row(cells, tone);
-    }
-    table
-}
-
-/// A route names its method, unless it takes any.
-fn name_of(route: &Route) -> String {
-    if route.name.is_empty() {
-        return "-".to_owned();
-    }
-    match route.name.split_once(' ') {
-        Some(("ANY", path)) => format!("{} {path}", route.method),
-        _ => route.name.clone(),
-    }
-}
-
-fn place_of(route: &Route) -> String {
-    match (route.api.as_str(), route.stage.as_str()) {
-        ("", _) => "-".to_owned(),
-        (api, "" | "$default") => api.to_owned(),
-        (api, stage) => format!("{api}/{stage}"),
-    }
-}
-
-fn functions(figures: &Figures) -> Table {
-    let titles = [
-        "FUNCTION",
-        "INV/S",
-        "FAILED",
-        "THROTTLED",
-        "COLD",
-        "BUSY",
-        "IDLE",
-        "MEMORY",
-        "P50",
-        "P95",
-        "P99",
-    ];
-    let mut table = Table::new(&titles, 1);
-    for function in &figures.functions {
-        let bad = function.errors > 0 || function.throttles > 0;
-        let cells = vec![
-            function.name.clone(),
-            rate(function.per_second),
-            function.errors.to_string(),
-            function.throttles.to_string(),
-            function.cold_starts.to_string(),
-            function.busy().to_string(),
-            function.idle.to_string(),
-            output::size(function.memory_bytes),
-            time(function.times.p50),
-            time(function.times.p95),
-            time(function.times.p99),
-        ];
-        table.row(cells, if bad { Tone::Bad } else { Tone::Usual });
-    }
-    table
-}
-
-fn jobs(figures: &Figures) -> Table {
-    let mut table = Table::new(
-        &[
-            "JOB", "FUNCTION", "STATE", "PROGRESS", "DONE", "ITEMS", "FAILED",
-        ],
-        4,
-    );
-    for job in &figures.jobs {
-        let cells = vec![
-            job.id.clone(),
-            job.function.clone(),
-            job.state.clone(),
-            bar(job),
-            job.done.to_string(),
-            job.items.to_string(),
-            job.failed.to_string(),
-        ];
-        let tone = if job.failed > 0 {
-            Tone::Bad
-        } else {
-            Tone::Usual
-        };
-        table.row(cells, tone);
-    }
-    table
-}
-
-fn bar(job: &Job) -> String {
-    let ended = (job.done + job.failed).min(job.items);
-    let full = (BAR * ended).checked_div(job.items).unwrap_or(0);
-    let part = |count: u64, letter: &str| letter.repeat(usize::try_from(count).unwrap_or(0));
-    format!("[{}{}]", part(full, "#"), part(BAR - full, "."))
-}
-
-fn alerts(figures: &Figures) -> Table {
-    let mut table = Table::new(&["ALERT", "STATE", "WHEN", "NOW"], 4);
-    for alert in &figures.alerts {
-        let cells = vec![
-            alert.name.clone(),
-            alert.state.clone(),
-            alert.when.clone(),
-            alert.shown.clone().unwrap_or_else(|| "-".to_owned()),
-        ];
-        let fires = alert.state == "firing";
-        table.row(cells, if fires { Tone::Bad } else { Tone::Usual });
-    }
-    table
-}
-
-fn time(millis: Option<f64>) -> String {
-    match millis {
-        None => "-".to_owned(),
-        Some(millis) if millis < 1.0 => format!("{:.0}us", millis * 1000.0),
-        Some(millis) if millis < 10.0 => format!("{millis:.1}ms"),
-        Some(millis) if millis < 1_000.0 => format!("{millis:.0}ms"),
-        Some(millis) => format!("{:.1}s", millis / 1_000.0),
-    }
-}
-
-fn rate(per_second: f64) -> String {
-    if per_second == 0.0 || per_second >= 100.0 {
-        format!("{per_second:.0}")
-    } else {
-        format!("{per_second:.1}")
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "one digit is shown")]
-fn share(part: u64, all: u64) -> String {
-    if all == 0 {
-        return "0%".to_owned();
-    }
-    format!("{:.1}%", 100.0 * part as f64 / all as f64)
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a rate that is shown is rough, and not below zero"
-)]
-fn per(count: u64, seconds: f64) -> u64 {
-    (count as f64 / seconds.max(0.1)) as u64
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a span of time is not below zero, and a cast ends at the largest"
-)]
-fn whole(seconds: f64) -> u64 {
-    seconds.round().max(0.0) as u64
 }
 
 #[cfg(test)]
@@ -529,6 +189,66 @@ GET /fit/{id}  shop   19.4       2          0        0  420us  3.2ms  1.2s  1003
 FUNCTION  INV/S  FAILED  THROTTLED  COLD  BUSY  IDLE  MEMORY   P50  P95  P99
 fit         120       0          0     0     3     1  150 MB  12ms    -    -
 "
+        );
+    }
+
+    #[test]
+    fn a_narrow_screen_has_what_matters_most() {
+        let frame = render(&figures(), look(40, 40, Paint::Plain));
+        assert_eq!(
+            frame,
+            "\
+squall 18:00:01  up 1 h 2 m  last 10 s
+requests 19.6/s  in flight 3
+connections 12  p50 420us  p95 3.2ms
+p99 1.2s
+errors 2 (1.0%)  throttled 4  refused 1
+invocations 120/s  failed 0  throttled 0
+instances busy 3  idle 1  memory 150 MB
+events waiting 2  the oldest 1 m 1 s
+maps running 1  waiting 0
+engine 50.0 MB
+
+ALERT  STATE   WHEN      NOW
+slow   firing  p99 > 1s  1.23s
+
+JOB       STATE    DONE  ITEMS  FAILED
+j-7f3k2m  running    29     40       1
+
+ROUTE          REQ/S  ERRORS    P95
+GET /fit/{id}   19.4       2  3.2ms
+-                0.2       0      -
+
+FUNCTION  INV/S  FAILED  BUSY  P95
+fit         120       0     3    -
+"
+        );
+    }
+
+    #[test]
+    fn a_problem_is_told_in_whole() {
+        let mut figures = figures();
+        figures.problem = Some("nobody answers at\n127.0.0.1:4566".to_owned());
+        let frame = render(&figures, look(40, 40, Paint::Plain));
+        let told = "the engine does not answer: nobody\nanswers at 127.0.0.1:4566\n";
+        assert!(frame.contains(told), "{frame}");
+    }
+
+    #[test]
+    fn a_low_screen_cuts_no_word() {
+        let frame = render(&figures(), look(40, 10, Paint::Plain));
+        assert!(
+            frame.starts_with(
+                "squall 18:00:01  up 1 h 2 m  last 10 s\nrequests 19.6/s  in flight 3\nerrors"
+            ),
+            "{frame}"
+        );
+        let mut figures = figures();
+        figures.uptime_seconds = 12 * 86_400 + 23 * 3_600;
+        let frame = render(&figures, look(40, 10, Paint::Plain));
+        assert!(
+            frame.starts_with("squall 18:00:01  up 12 d 23 h  last 10 s\n"),
+            "{frame}"
         );
     }
 
