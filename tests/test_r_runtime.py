@@ -151,6 +151,27 @@ def test_a_kind_of_random_numbers_survives_the_fork(functions, r_function):
     assert functions.call(name) == ["L'Ecuyer-CMRG", True]
 
 
+def test_a_model_that_is_held_is_left_alone_by_the_template(engine, functions, r_function):
+    """What predicting needs is read before forks are made, by a model that is not the function's."""
+    name = r_function("""
+options(warn = 2)
+asked <- 0
+cars <- data.frame(speed = c(1, 2, 3), dist = c(2, 4, 6.3))
+fit <- lm(dist ~ speed, cars)
+predict.glm <- predict.lm <- function(object, ...) { asked <<- asked + 1; stats::predict.lm(object, ...) }
+before <- ls()
+handler <- function(speed) {
+  list(before = asked, value = unname(predict(fit, data.frame(speed = speed))), new = I(setdiff(ls(globalenv()), before)))
+}
+""")
+    first = functions.call(name, {"speed": 2})
+    assert first["before"] == 0
+    assert first["value"] == pytest.approx(4.1)
+    assert first["new"] == ["before", "handler"]
+    starts, template = listed(engine, name)
+    assert starts == ["fork"], template
+
+
 OPEN = {
     "socket": ("port <- serverSocket(0L)", "open socket"),
     "file": ("con <- file('/tmp/lines', 'w')", "open file /tmp/lines"),

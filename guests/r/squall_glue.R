@@ -257,6 +257,17 @@ squall <- local({
     value
   }
 
+  # R reads a function of a package from disk when it is first called. Those by which the
+  # usual models predict are called before forks are made if the function holds such a
+  # model: with data of our own, and nothing of the function's.
+  squall$predict_once <- function() {
+    held <- function(name) inherits(get0(name, globalenv(), inherits = FALSE), "lm")
+    if (!any(vapply(ls(globalenv()), held, NA))) return()
+    rows <- data.frame(y = c(0, 1, 1, 0, 1, 0), x = 1:6, g = factor(rep(c("a", "b"), 3L)))
+    fit <- stats::glm(y ~ x + g, stats::binomial(), rows)
+    stats:::predict.glm(fit, rows[1L, ], type = "response")
+  }
+
   # ---- Inside the program that loads R
   #
   # Each takes a vector of bytes, most of them a serialized list, and gives back one, or
@@ -295,6 +306,7 @@ squall <- local({
       for (time in 1:3) squall$guest$serve(event)
       rm("squall_warming", envir = scope)
       squall$handle(get0(name, globalenv(), mode = "function", inherits = FALSE), name)
+      try(suppressWarnings(squall$predict_once()), silent = TRUE)
       gc()
       raw()
     },
