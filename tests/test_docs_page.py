@@ -140,14 +140,16 @@ def test_the_page_asks_for_what_the_document_wants(gateway, shop, key, browser):
     context = browser.new_context()
     page = context.new_page()
     page.goto(shop.by_path + documents.PAGE)
-    field = page.wait_for_selector("input[data-scheme=ApiKey]")
+    field = "input[data-scheme=ApiKey]"
+    page.wait_for_selector(field)
     assert "/admission" not in page.content()
     for wrong in ["nobody's", "é", ""]:
-        field.fill(wrong)
+        page.fill(field, wrong)
         page.click("button.main")
-        field = page.wait_for_selector("form:has(.trouble) input[data-scheme=ApiKey]")
+        # Each answer puts a new form there, whose button can be pressed.
+        page.wait_for_selector("form:has(.trouble) button.main:enabled")
         assert page.inner_text("h1") == "API"
-    field.fill(key)
+    page.fill(field, key)
     page.keyboard.press("Enter")
     page.wait_for_selector("#routes a")
     assert "/admission" in page.inner_text("#routes")

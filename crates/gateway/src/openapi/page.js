@@ -680,7 +680,12 @@
   function ask(problem, trouble) {
     spec = problem;
     const schemes = schemesOf({});
-    const form = make("form", { class: "call", autocomplete: "off", onsubmit: (event) => { event.preventDefault(); begin(schemes); } },
+    const form = make("form", { class: "call", autocomplete: "off", onsubmit: (event) => {
+      event.preventDefault();
+      // Once is enough: the answer puts another form, or the document, in its place.
+      for (const button of form.querySelectorAll("button")) button.disabled = true;
+      begin(schemes);
+    } },
       make("h2", { text: "This API is described to those who may call it" }),
       make("section", { class: "card" }, make("h3", { text: "Who calls" }), make("div", { class: "fields" }, secretFields(schemes, () => {}))),
       trouble ? make("p", { class: "trouble", role: "alert", text: trouble }) : null,
