@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
+import pytest
 import requests
 
 import clouds
@@ -209,3 +210,27 @@ def fetch_by_invocation(cloud, function, method, path="/", **more) -> requests.R
     heard._content = base64.b64decode(answer["body"]) if answer.get("isBase64Encoded") else answer["body"].encode()
     heard.encoding = "utf-8"
     return heard
+
+
+# Projects and their clouds: files of tests take over these fixtures by importing them
+
+
+@pytest.fixture(scope="module")
+def started():
+    """AWS as moto has it."""
+    with clouds.Moto() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def moto(started, tmp_path):
+    """A project that goes to an empty moto."""
+    requests.post(started.api + "/moto-api/reset")
+    yield Folder(tmp_path / "project", started, to_aws=True)
+    assert started.process.poll() is None, started.log()
+
+
+@pytest.fixture
+def as_aws(fresh_engine, tmp_path):
+    """A project that goes to our own engine as if it were AWS."""
+    return Folder(tmp_path / "project", fresh_engine, to_aws=True)

@@ -1,9 +1,11 @@
 """What the tests of OpenAPI documents share: an API with a route of every kind, and a
 document that a validator has looked at."""
 
+import pytest
 import requests
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from http_apis import arn_of, let_in
 from models_of_r import good
 
 PAGE = "/_squall/docs"
@@ -26,6 +28,14 @@ def handler(event, context):
             "body": json.dumps({"path": event["rawPath"], "body": event.get("body")})}
 """
 ROWS = [(n * 7 % 11 > 4 + n % 4, 400 + 10 * (n * 13 % 40), 2 + n * 17 % 20 / 10, "abcd"[n % 4]) for n in range(200)]
+
+
+@pytest.fixture(scope="module")
+def line(awslambda, module_functions):
+    """The address of a function that says what it was asked for."""
+    name = module_functions.make(LINE)
+    let_in(awslambda, name)
+    return arn_of(awslambda, name)
 
 
 def model_file(folder):

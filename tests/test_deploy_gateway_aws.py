@@ -3,11 +3,9 @@ coordinator's function, or refused. Against moto, whose API Gateway is not ours,
 our own engine in AWS's place, where it can be called."""
 
 import pytest
-import requests
 
 import harness
-from clouds import Moto
-from deploy_cli import Folder, fetch, fetch_until
+from deploy_cli import as_aws, fetch, fetch_until, moto, started  # noqa: F401 (fixtures)
 from listings import difference, listing
 from test_deploy_gateway import HANDLER, signed, status
 
@@ -83,24 +81,6 @@ allow = ["10.0.0.0/8"]
 path = "/pages"
 site = "pages"
 """
-
-
-@pytest.fixture(scope="module")
-def started():
-    with Moto() as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def moto(started, tmp_path):
-    requests.post(started.api + "/moto-api/reset")
-    yield Folder(tmp_path / "gate", started, to_aws=True)
-    assert started.process.poll() is None, started.log()
-
-
-@pytest.fixture
-def as_aws(fresh_engine, tmp_path):
-    return Folder(tmp_path / "gate", fresh_engine, to_aws=True)
 
 
 def write(folder, *parts):

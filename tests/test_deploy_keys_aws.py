@@ -6,10 +6,8 @@ import hashlib
 import json
 
 import pytest
-import requests
 
-from clouds import Moto
-from deploy_cli import Folder, fetch, fetch_until
+from deploy_cli import as_aws, fetch, fetch_until, moto, started  # noqa: F401 (fixtures)
 from harness import eventually
 from listings import difference, listing
 
@@ -52,24 +50,6 @@ path = "/open"
 function = "echo"
 cors = ["{PAGE}"]
 """
-
-
-@pytest.fixture(scope="module")
-def started():
-    with Moto() as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def moto(started, tmp_path):
-    requests.post(started.api + "/moto-api/reset")
-    yield Folder(tmp_path / "shut", started, to_aws=True)
-    assert started.process.poll() is None, started.log()
-
-
-@pytest.fixture
-def as_aws(fresh_engine, tmp_path):
-    return Folder(tmp_path / "shut", fresh_engine, to_aws=True)
 
 
 def write(folder, project=PROJECT):

@@ -3,18 +3,11 @@
 import pytest
 import requests
 
-from documents import DOCUMENT, LINE, PAGE, checked, read
+from documents import DOCUMENT, PAGE, checked, line, read  # noqa: F401 (fixtures)
 from harness import unique
 from http_apis import apis, arn_of, gateway, let_in  # noqa: F401 (fixtures)
 from issuers import Key, as_data, claims, key_set
 from test_iam_routes import send
-
-
-@pytest.fixture(scope="module")
-def line(awslambda, module_functions):
-    name = module_functions.make(LINE)
-    let_in(awslambda, name)
-    return arn_of(awslambda, name)
 
 
 @pytest.fixture

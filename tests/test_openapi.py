@@ -9,9 +9,9 @@ import requests
 
 import documents
 from deploy_cli import Folder
-from documents import FEATURES, LINE, checked, own, read
+from documents import FEATURES, checked, line, own, read  # noqa: F401 (fixtures)
 from harness import eventually
-from http_apis import apis, arn_of, gateway, let_in  # noqa: F401 (fixtures)
+from http_apis import apis, gateway  # noqa: F401 (fixtures)
 
 OPEN = "https://issuer.example/"
 
@@ -19,13 +19,6 @@ OPEN = "https://issuer.example/"
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return documents.model_file(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def line(awslambda, module_functions):
-    name = module_functions.make(LINE)
-    let_in(awslambda, name)
-    return arn_of(awslambda, name)
 
 
 @pytest.fixture
